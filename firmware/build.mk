@@ -1,0 +1,61 @@
+# Daemons and libraries of the device, for any board: `make firmware BOARD=...`.
+# out/BOARD/{.config,autoconf.h,obj,lib,sbin}; arm64 boards use the cross
+# compiler, the board "host" builds the same sources for amd64.
+
+O := out/$(BOARD)
+ifeq ($(BOARD),host)
+CROSS :=
+else
+CROSS := aarch64-linux-gnu-
+endif
+CC := $(CROSS)gcc
+AR := $(CROSS)ar
+STRIP := $(CROSS)strip
+Q := $(if $(V),,@)
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wundef -Wvla \
+	-Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wimplicit-fallthrough \
+	-Wswitch-enum -Wcast-align -Wpointer-arith -Wwrite-strings -Werror \
+	-Wduplicated-cond -Wlogical-op
+HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+	-fPIE -ftrivial-auto-var-init=zero
+CFLAGS := -std=gnu11 -O2 -g $(WARN) $(HARDEN) -fstack-usage \
+	-ffile-prefix-map=/src/= -MMD -MP
+CPPFLAGS := -D_GNU_SOURCE -Ifirmware/include -Ifirmware -include $(O)/autoconf.h
+LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
+
+# Daemons: one folder each, every .c file of it; LIBS_name is what it links.
+DAEMONS := svcd policyd devctl
+LIBS_svcd :=
+LIBS_policyd := -lnftnl -lmnl -ljansson
+LIBS_devctl :=
+
+LIB_SRC := $(wildcard firmware/lib/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(O)/obj/%.o)
+LIB := $(O)/lib/libluytre.a
+# What firmware/lib itself needs of the system.
+LIB_LIBS := -lmbedx509 -lmbedcrypto
+
+.PHONY: firmware
+firmware: $(DAEMONS:%=$(O)/sbin/%)
+
+$(O)/obj/%.o: %.c $(O)/autoconf.h
+	$(if $(V),,@echo "  CC    $(BOARD) $<")
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcsD $@ $^
+
+define DAEMON
+OBJ_$(1) := $$(patsubst %.c,$(O)/obj/%.o,$$(wildcard firmware/$(1)/*.c))
+$(O)/sbin/$(1): $$(OBJ_$(1)) $(LIB)
+	$$(if $$(V),,@echo "  LD    $(BOARD) $(1)")
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIB_LIBS)
+-include $$(OBJ_$(1):.o=.d)
+endef
+$(foreach d,$(DAEMONS),$(eval $(call DAEMON,$(d))))
+-include $(LIB_OBJ:.o=.d)
