@@ -4,7 +4,8 @@
 # itself again there; the real rules live in the build.mk files below.
 BOARD ?= qemu-arm64
 LAB ?= 0
-export BOARD LAB V ONCE CI
+PROFILE ?= dev
+export BOARD LAB PROFILE V ONCE CI
 
 INSIDE := $(LUYTRE_INSIDE)
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ ifeq ($(INSIDE),)
 # Host side.
 #
 ENTER := toolchain/env/enter
-PASS = BOARD=$(BOARD) LAB=$(LAB) $(if $(ONCE),ONCE=$(ONCE)) $(if $(T),T=$(T)) $(MAKEOVERRIDES_PASS)
+PASS = BOARD=$(BOARD) LAB=$(LAB) PROFILE=$(PROFILE) $(if $(ONCE),ONCE=$(ONCE)) $(if $(T),T=$(T)) $(MAKEOVERRIDES_PASS)
 
 .PHONY: help env env-refresh clean distclean
 help:
@@ -48,8 +49,9 @@ else
 # Build root side.
 #
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
-include firmware/build.mk
-include board/build.mk
-include toolchain/build.mk
-include tests/build.mk
+VARIANT := $(if $(filter-out dev,$(PROFILE)),-$(PROFILE))
+override O := out/$(BOARD)$(VARIANT)
+# Every Kconfig option as a variable (toolchain/kconfig makes the file).
+include $(O)/config.mk
+include $(wildcard firmware/build.mk board/build.mk toolchain/build.mk tests/build.mk)
 endif

@@ -1,0 +1,35 @@
+# Configuration (Kconfig) and static checks.
+
+KCONFIG_FILES := Kconfig $(wildcard */Kconfig)
+KCONFIG := toolchain/kconfig/kconfig.py
+KCONFIG_RUN = python3 $(KCONFIG) --out $(O) --board $(BOARD) --profile $(PROFILE)
+
+# One run makes .config, autoconf.h and config.mk; files that would not change
+# keep their time, so only what really depends on a new value is rebuilt.
+$(O)/.kconfig: $(KCONFIG_FILES) board/$(BOARD)/defconfig $(KCONFIG) \
+		$(wildcard $(O)/.config)
+	$(Q)$(KCONFIG_RUN) sync
+	$(Q)touch $@
+
+$(O)/autoconf.h $(O)/config.mk: $(O)/.kconfig
+	@:
+
+# Another board's defconfig may be missing: kconfig.py says which boards exist.
+board/$(BOARD)/defconfig:
+	@$(KCONFIG_RUN) sync
+
+.PHONY: menuconfig savedefconfig oldconfig kconfig-list
+menuconfig savedefconfig:
+	@$(KCONFIG_RUN) $@
+	@touch $(O)/.kconfig
+
+oldconfig:
+	@$(KCONFIG_RUN) sync
+	@touch $(O)/.kconfig
+
+kconfig-list:
+	@$(KCONFIG_RUN) list
+
+%_defconfig:
+	@python3 $(KCONFIG) --out out/$*$(VARIANT) --board $* --profile $(PROFILE) defconfig
+	@touch out/$*$(VARIANT)/.kconfig
