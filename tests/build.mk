@@ -1,0 +1,97 @@
+# Unit tests, fuzz targets and the stages of tests/run that live in the build
+# root. The test programs are amd64: they are built with BOARD=host.
+
+T_OUT := out/tests$(VARIANT)
+TEST_T := $(T)
+
+.PHONY: check unit san fuzz mutants matrix
+check:
+	@tests/run-check
+unit san fuzz mutants:
+	@T="$(T)" tests/run $@
+matrix:
+	@tests/run matrix
+
+.PHONY: do-check do-selftest do-unit do-san do-golden do-matrix do-build do-fuzz do-mutants
+do-check: $(O)/autoconf.h
+	@toolchain/check/check --cppflags "$(CPPFLAGS)" --warn "$(WARN)"
+
+do-selftest: $(O)/autoconf.h
+	@tests/selftest/run --cppflags "$(CPPFLAGS)" --warn "$(WARN)"
+
+do-golden:
+	@tests/golden/run
+
+do-matrix:
+	@toolchain/check/matrix $(STAGES)
+
+do-build:
+	@tests/run-build
+
+# Programs linked with firmware objects. A flavour is a set of flags.
+#   $(1) unit or san   $(2) compiler   $(3) flags
+# NAME of test_NAME decides which daemon's objects are linked; the file of a
+# daemon that defines main() is left out.
+UNIT_SRC := $(wildcard tests/unit/test_$(or $(TEST_T:test_%=%),*).c)
+main_of = $(shell grep -lE '^int main\(' firmware/$(1)/*.c 2>/dev/null)
+daemon_src = $(filter-out $(call main_of,$(1)),$(wildcard firmware/$(1)/*.c))
+# Daemons whose name is a test's first word: test_policyd_compile -> policyd.
+daemon_of = $(filter $(firstword $(subst _, ,$(1))),$(DAEMONS))
+link_words = $(shell sed -n 's,^.*[* ]link: *\([^*]*\).*$$,\1,p' $(1))
+
+UNIT_FLAGS := $(CFLAGS)
+SAN_FLAGS := -std=gnu11 -O1 -g $(WARN) -fno-omit-frame-pointer -MMD -MP \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+# libFuzzer is clang's; gcc's own warnings are unknown to it.
+FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -MMD -MP \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+	$(filter-out -Wduplicated-cond -Wlogical-op,$(WARN))
+
+define FLAVOUR
+$(T_OUT)/$(1)/%.o: %.c $(O)/autoconf.h
+	$$(if $(V),,@echo "  CC    $(1) $$<")
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(2) $(CPPFLAGS) -Itests/unit $(3) -c -o $$@ $$<
+endef
+$(eval $(call FLAVOUR,unit,gcc,$(UNIT_FLAGS)))
+$(eval $(call FLAVOUR,san,gcc,$(SAN_FLAGS)))
+$(eval $(call FLAVOUR,fuzz,clang,$(FUZZ_FLAGS)))
+
+# $(1) flavour  $(2) source of the program  $(3) link command
+define PROGRAM
+$(eval name := $(patsubst test_%,%,$(patsubst fuzz_%,%,$(basename $(notdir $(2))))))
+$(eval daemon := $(call daemon_of,$(name)))
+$(eval objs := $(patsubst %.c,$(T_OUT)/$(1)/%.o,$(2) $(LIB_SRC) \
+	$(if $(daemon),$(call daemon_src,$(daemon)))))
+$(eval bin := $(T_OUT)/$(1)/$(basename $(notdir $(2))))
+$(eval words := $(call link_words,$(2)))
+$(bin): $(objs) tests/build.mk
+	$$(if $(V),,@echo "  LD    $(1) $(notdir $(bin))")
+	$(Q)$(3) -o $$@ $(objs) $(words) $(LIBS_$(daemon)) $(LIB_LIBS) -lcmocka
+-include $(objs:.o=.d)
+endef
+
+UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(T_OUT)/unit/%)
+SAN_BIN := $(UNIT_SRC:tests/unit/%.c=$(T_OUT)/san/%)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_$(or $(TEST_T:fuzz_%=%),*).c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(T_OUT)/fuzz/%)
+
+TEST_GOALS := $(filter do-unit do-san do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
+ifneq ($(TEST_GOALS),)
+$(foreach s,$(UNIT_SRC),$(eval $(call PROGRAM,unit,$(s),gcc $(UNIT_FLAGS) $(LDFLAGS))) \
+	$(eval $(call PROGRAM,san,$(s),gcc $(SAN_FLAGS))))
+$(foreach s,$(FUZZ_SRC),$(eval $(call PROGRAM,fuzz,$(s),\
+	clang -fsanitize=fuzzer,address,undefined)))
+endif
+
+do-unit: $(UNIT_BIN)
+	@tests/unit/run unit $(UNIT_BIN)
+
+do-san: $(SAN_BIN)
+	@tests/unit/run san $(SAN_BIN)
+
+do-fuzz: $(FUZZ_BIN)
+	@tests/fuzz/run $(FUZZ_BIN)
+
+do-mutants:
+	@tests/fuzz/run-mutants $(FUZZ_SRC)
