@@ -270,7 +270,6 @@ static void closed_peer_is_noticed(void **state)
 	(void)close(p->b);
 	p->b = -1;
 	assert_int_equal(ipc_recv(p->a, &m), ERR_NOENT);
-	/* MSG_NOSIGNAL: an error, not a SIGPIPE */
 	assert_int_equal(ipc_send(p->a, IPC_STATUS_GET, 1, span_of(NULL, 0), -1),
 			 ERR_SYS);
 }

@@ -227,7 +227,8 @@ static void full_buffer_stays_full_and_unchanged(void **state)
 	assert_int_equal(b.n, 0);
 	assert_memory_equal(room, "\xee\xee\xee\xee", 4);
 	sbuf_init(&b, room, 3);
-	sbuf_put(&b, room, SIZE_MAX);
+	sbuf_put_u8(&b, 0xaa);
+	sbuf_put(&b, room, SIZE_MAX); /* 1 + SIZE_MAX is 0 */
 	assert_true(b.is_full);
 }
 
