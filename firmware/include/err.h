@@ -32,7 +32,8 @@
 	X(BASE, -23, "delta does not fit the active version")                            \
 	X(HEAD, -24, "not the object the head names")                                    \
 	X(CHUNK, -25, "payload does not match its hash")                                 \
-	X(ALREADY, -26, "this serial is in force already")
+	X(ALREADY, -26, "this serial is in force already")                               \
+	X(TIME, -27, "the clock is not verified")
 
 enum err {
 #define X(name, value, text) ERR_##name = (value),
