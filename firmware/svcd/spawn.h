@@ -1,0 +1,24 @@
+/*
+ * Start one task: fork, drop every right the table does not list, exec.
+ */
+#ifndef LUYTRE_SVCD_SPAWN_H
+#define LUYTRE_SVCD_SPAWN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include "err.h"
+#include "table.h"
+
+#define SPAWN_LINK_FD 3
+#define SPAWN_DEV_FD 4
+
+struct spawn_env {
+	bool is_host;
+	int link; /* this task's end of the link, -1 for none */
+	int dev;  /* development socket, -1 for none */
+};
+
+int spawn_task(const struct task_spec *spec, const struct spawn_env *env,
+	       pid_t *pid) MUST_CHECK;
+
+#endif

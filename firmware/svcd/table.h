@@ -1,0 +1,42 @@
+/*
+ * The fixed task table: every process of the device, its rights and limits.
+ */
+#ifndef LUYTRE_SVCD_TABLE_H
+#define LUYTRE_SVCD_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "err.h"
+#include "lib/ipc.h"
+
+#define TABLE_TASKS_MAX 16
+
+enum task_flag {
+	TASK_LINK = 1 << 0,       /* descriptor 3: SEQPACKET link to svcd */
+	TASK_DEV_SOCKET = 1 << 1, /* descriptor 4: listening development socket */
+	TASK_TERMINAL = 1 << 2,   /* own session on spec->tty; not in host mode */
+	TASK_ROOT = 1 << 3,       /* keeps uid 0 and all rights (development shell) */
+};
+
+struct task_spec {
+	const char *name;
+	enum ipc_task id; /* IPC_TASK_ANY: sends and gets no message */
+	const char *path;
+	const char *const *argv;
+	const char *const *envp;
+	const char *tty; /* TASK_TERMINAL only */
+	unsigned flags;  /* enum task_flag */
+	uint32_t uid;    /* also the gid; no other group */
+	uint64_t caps;   /* the only capabilities it has, bit n = capability n */
+	uint32_t files_max;
+	uint32_t file_size_max_mib;
+	uint32_t pids_max; /* 1: it cannot fork (board only, by cgroup) */
+	int oom_score_adj;
+	uint32_t ready_ms; /* first READY after start; 0: sends none */
+};
+
+size_t table_size(void);
+const struct task_spec *table_at(size_t i);
+int table_check(const struct task_spec *specs, size_t n, const char **why) MUST_CHECK;
+
+#endif
