@@ -1,0 +1,118 @@
+/*
+ * The configuration: one JSON document, complete desired state. Parsed and
+ * checked here without touching the kernel; firmware/policyd/config.schema.json
+ * is the published form, field by field.
+ */
+#ifndef LUYTRE_POL_CFG_H
+#define LUYTRE_POL_CFG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "arena.h"
+#include "net.h"
+#include "span.h"
+
+#define CFG_FORMAT "luytre-config 1"
+#define CFG_NAME_BYTES 16  /* port name with NUL, as the kernel's IFNAMSIZ */
+#define CFG_ID_BYTES 33    /* names of objects, services, rules with NUL */
+#define CFG_TEXT_BYTES 257 /* agency, comments with NUL */
+#define CFG_MATCH_BYTES 97 /* bus path with NUL */
+#define CFG_ARENA_BYTES (24U << 20)
+
+enum zone {
+	ZONE_LAN,
+	ZONE_SERVER,
+	ZONE_DMZ,
+	ZONE_WIRELESS,
+	ZONE_MGMT,
+	ZONE_TSLCD,
+	ZONE_INTERNET,
+	ZONE_COUNT
+};
+
+#define ZONE_ALL ((1U << ZONE_COUNT) - 1)
+#define ZONE_OUTSIDE ((1U << ZONE_TSLCD) | (1U << ZONE_INTERNET))
+
+enum cfg_match { CFG_MATCH_BUS, CFG_MATCH_MAC, CFG_MATCH_NAME };
+enum cfg_action { CFG_PERMIT, CFG_DROP, CFG_REJECT };
+
+struct cfg_port {
+	char name[CFG_NAME_BYTES];
+	enum cfg_match match;
+	char match_text[CFG_MATCH_BYTES];
+	enum zone zone;
+	struct net_prefix *addrs; /* with host bits */
+	size_t addr_count;
+};
+
+struct cfg_route {
+	struct net_prefix to;
+	struct net_addr via;
+	unsigned port; /* index of the port whose network holds @via */
+};
+
+/* One service: a protocol with a port range or an ICMP type, or alone. */
+struct cfg_service {
+	uint8_t proto; /* IP protocol number */
+	bool has_ports;
+	uint16_t lo, hi; /* host byte order, inclusive */
+	bool has_type, has_code;
+	uint8_t type, code;
+};
+
+struct cfg_rule {
+	char id[CFG_ID_BYTES];
+	char comment[CFG_TEXT_BYTES];
+	uint32_t from, to;           /* bit per enum zone */
+	bool from_any, to_any;       /* written as "any" */
+	uint32_t in_ports, out_ports; /* bit per port; 0 = any */
+	struct net_range *src, *dst; /* merged; count 0 = any */
+	size_t src_count, dst_count;
+	struct cfg_service *svc; /* count 0 = any */
+	size_t svc_count;
+	enum cfg_action action;
+	bool log;
+};
+
+struct cfg_named {
+	char name[CFG_ID_BYTES];
+	struct net_range *ranges;
+	struct cfg_service *services;
+	size_t count;
+	int state; /* 0 unread, 1 being read (cycle guard), 2 read */
+	const void *json;
+};
+
+struct cfg {
+	uint64_t serial;
+	char device[CFG_ID_BYTES];
+	char agency[CFG_TEXT_BYTES];
+	struct cfg_port *ports;
+	size_t port_count;
+	struct cfg_route *routes;
+	size_t route_count;
+	struct cfg_named *objects;
+	size_t object_count;
+	struct cfg_named *services;
+	size_t service_count;
+	struct cfg_rule *rules;
+	size_t rule_count;
+	struct arena arena;
+};
+
+/* Why a document was refused: where, why, and what to do about it. */
+struct cfg_error {
+	char path[256];   /* JSON path, "$.rules[3].to[0]" */
+	char reason[256]; /* one sentence */
+	char fix[256];    /* what to change */
+	unsigned line, column; /* 1-based; 0 when only the path is known */
+};
+
+const char *cfg_zone_name(enum zone zone);
+const char *cfg_action_name(enum cfg_action action);
+int cfg_parse(struct span text, struct cfg *out, struct cfg_error *error) MUST_CHECK;
+void cfg_clear(struct cfg *cfg);
+void cfg_print(const struct cfg *cfg, FILE *f);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * Shared by the cfg_*.c files only: the reader's state and JSON helpers.
+ */
+#ifndef LUYTRE_POL_CFG_INT_H
+#define LUYTRE_POL_CFG_INT_H
+
+#include <jansson.h>
+#include "cfg.h"
+
+#define CFG_OBJECT_DEPTH 8
+
+struct reader {
+	struct cfg *cfg;
+	struct cfg_error *error;
+	char path[256];
+	size_t path_len;
+	unsigned object_depth; /* objects inside objects, at most CFG_OBJECT_DEPTH */
+};
+
+/* One allowed key of an object: its name and whether it must be there. */
+struct key {
+	const char *name;
+	bool must;
+};
+
+int rd_fail(struct reader *r, const char *reason, const char *fix, ...)
+	__attribute__((format(printf, 3, 4)));
+int rd_failf(struct reader *r, const char *fix, const char *reason, ...)
+	__attribute__((format(printf, 3, 4)));
+size_t rd_enter(struct reader *r, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void rd_leave(struct reader *r, size_t mark);
+int rd_object(struct reader *r, const json_t *j, const struct key *keys) MUST_CHECK;
+int rd_array(struct reader *r, const json_t *j, size_t max, const char *limit,
+	     size_t *count) MUST_CHECK;
+int rd_string(struct reader *r, const json_t *j, const char **out) MUST_CHECK;
+int rd_id(struct reader *r, const json_t *j, char out[CFG_ID_BYTES]) MUST_CHECK;
+int rd_text(struct reader *r, const json_t *j, char out[CFG_TEXT_BYTES]) MUST_CHECK;
+void *rd_take(struct reader *r, size_t count, size_t size_bytes);
+
+void cfg_path_at(struct span text, size_t pos, char *path, size_t path_max);
+size_t cfg_depth(struct span text, size_t max, size_t *pos);
+
+int cfg_read_objects(struct reader *r, const json_t *objects,
+		     const json_t *services) MUST_CHECK;
+int cfg_read_rules(struct reader *r, const json_t *rules) MUST_CHECK;
+int cfg_read_ports(struct reader *r, const json_t *ports) MUST_CHECK;
+int cfg_read_routes(struct reader *r, const json_t *routes) MUST_CHECK;
+int cfg_ranges(struct reader *r, const json_t *list, struct net_range **out,
+	       size_t *count) MUST_CHECK;
+int cfg_service_list(struct reader *r, const json_t *list, struct cfg_service **out,
+		     size_t *count) MUST_CHECK;
+int cfg_check_networks(struct reader *r) MUST_CHECK;
+
+#endif

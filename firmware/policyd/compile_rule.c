@@ -1,0 +1,348 @@
+/*
+ * One administrator's rule in one zone pair's chain. A rule becomes as many
+ * kernel rules as it has families and kinds of service; each carries the
+ * rule's id as comment and log prefix.
+ */
+#include "compile_int.h"
+#include "expr.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <netinet/in.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+/* What one kernel rule matches beside zones. */
+struct variant {
+	uint8_t family; /* 4, 6, or 0 for both */
+	uint8_t proto;	/* 0 = any */
+	const struct cfg_service *svc; /* ICMP type, or NULL */
+	bool has_ports;
+};
+
+/* Ranges of one family out of a sorted list. */
+static const struct net_range *family_part(const struct net_range *v, size_t n,
+					   uint8_t family, size_t *count)
+{
+	size_t from = 0, to;
+
+	while (from < n && v[from].family != family)
+		from++;
+	to = from;
+	while (to < n && v[to].family == family)
+		to++;
+	*count = to - from;
+	return v + from;
+}
+
+/* Fill a set's elements; intervals as start and exclusive end. */
+static void put_interval(struct prog *p, struct prog_set *s, const uint8_t *lo,
+			 const uint8_t *hi)
+{
+	struct prog_elem *e = prog_add_elem(p, s);
+	uint8_t next[PROG_KEY_BYTES] = {0};
+
+	if (!e)
+		return;
+	memcpy(e->key, lo, s->key_len);
+	if (!(s->flags & NFT_SET_INTERVAL))
+		return;
+	memcpy(next, hi, s->key_len);
+	if (!net_bytes_next(next, s->key_len))
+		return; /* up to the last address: no end element */
+	e = prog_add_elem(p, s);
+	if (!e)
+		return;
+	memcpy(e->key, next, s->key_len);
+	e->is_end = true;
+}
+
+/* Find a set with the same content as the last one, and drop the last then. */
+static const char *share_last_set(struct prog *p)
+{
+	struct prog_set *last = &p->sets[p->set_count - 1];
+
+	for (size_t i = 0; i + 1 < p->set_count; i++) {
+		struct prog_set *s = &p->sets[i];
+
+		if (s->flags != last->flags || s->key_type != last->key_type ||
+		    s->count != last->count || s->count == 0 ||
+		    memcmp(s->elems, last->elems, s->count * sizeof(*s->elems)) != 0)
+			continue;
+		free(last->elems);
+		p->set_count--;
+		return s->name;
+	}
+	return last->name;
+}
+
+static struct prog_set *new_set(struct prog *p, const char *kind, uint32_t key_type,
+				uint32_t key_len, bool is_interval)
+{
+	char name[PROG_NAME_BYTES];
+	struct prog_set *s;
+
+	(void)snprintf(name, sizeof(name), "%s_%zu", kind, p->set_count + 1);
+	s = prog_add_set(p, name);
+	if (s) {
+		s->key_type = key_type;
+		s->key_len = key_len;
+		s->flags = NFT_SET_CONSTANT | (is_interval ? NFT_SET_INTERVAL : 0U);
+	}
+	return s;
+}
+
+static void match_one_range(struct nftnl_rule *r, const struct net_range *v)
+{
+	unsigned bytes = net_addr_bytes(v->family);
+	uint8_t mask[16];
+	unsigned bits = 0;
+	struct net_prefix p = {.addr.family = v->family};
+	struct net_range whole;
+
+	if (memcmp(v->lo, v->hi, bytes) == 0) {
+		ex_cmp(r, NFT_CMP_EQ, v->lo, bytes);
+		return;
+	}
+	while (bits < bytes * 8 && !(((v->lo[bits / 8] ^ v->hi[bits / 8]) >> (7 - bits % 8)) & 1))
+		bits++;
+	memcpy(p.addr.b, v->lo, 16);
+	p.len = (uint8_t)bits;
+	whole = net_range_of(&p);
+	if (memcmp(whole.lo, v->lo, 16) == 0 && memcmp(whole.hi, v->hi, 16) == 0) {
+		for (unsigned i = 0; i < bytes; i++)
+			mask[i] = (uint8_t)~(whole.lo[i] ^ whole.hi[i]);
+		ex_mask(r, mask, bytes);
+		ex_cmp(r, NFT_CMP_EQ, v->lo, bytes);
+		return;
+	}
+	ex_cmp(r, NFT_CMP_GTE, v->lo, bytes);
+	ex_cmp(r, NFT_CMP_LTE, v->hi, bytes);
+}
+
+static void match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_range *v,
+			size_t n, uint8_t family, bool is_source)
+{
+	bool is_interval = false;
+	struct prog_set *s;
+	size_t count;
+
+	if (n == 0)
+		return;
+	v = family_part(v, n, family, &count);
+	ex_load_addr(r, family, is_source);
+	if (count == 1) {
+		match_one_range(r, v);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		is_interval |= memcmp(v[i].lo, v[i].hi, 16) != 0;
+	s = new_set(p, family == 4 ? "net4" : "net6", family == 4 ? TYPE_IPV4 : TYPE_IPV6,
+		    net_addr_bytes(family), is_interval);
+	if (!s)
+		return;
+	for (size_t i = 0; i < count; i++)
+		put_interval(p, s, v[i].lo, v[i].hi);
+	ex_lookup(r, share_last_set(p), false);
+}
+
+/* Destination ports of the rule's services of one protocol, merged. */
+static size_t collect_ports(const struct cfg_rule *rule, uint8_t proto,
+			    struct net_range *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rule->svc_count; i++) {
+		const struct cfg_service *svc = &rule->svc[i];
+
+		if (svc->proto != proto || !svc->has_ports)
+			continue;
+		memset(&out[n], 0, sizeof(out[n]));
+		out[n].family = 4;
+		out[n].lo[2] = (uint8_t)(svc->lo >> 8);
+		out[n].lo[3] = (uint8_t)svc->lo;
+		out[n].hi[2] = (uint8_t)(svc->hi >> 8);
+		out[n].hi[3] = (uint8_t)svc->hi;
+		n++;
+	}
+	return net_range_merge(out, n);
+}
+
+static void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftnl_rule *r,
+			uint8_t proto)
+{
+	struct net_range *v = calloc(rule->svc_count, sizeof(*v));
+	bool is_interval = false;
+	struct prog_set *s;
+	size_t n;
+
+	if (!v) {
+		p->is_full = true;
+		return;
+	}
+	n = collect_ports(rule, proto, v);
+	ex_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2);
+	for (size_t i = 0; i < n; i++)
+		is_interval |= memcmp(v[i].lo, v[i].hi, 4) != 0;
+	if (n == 1 && !is_interval) {
+		ex_cmp(r, NFT_CMP_EQ, v[0].lo + 2, 2);
+	} else if (n == 1) {
+		ex_cmp(r, NFT_CMP_GTE, v[0].lo + 2, 2);
+		ex_cmp(r, NFT_CMP_LTE, v[0].hi + 2, 2);
+	} else if ((s = new_set(p, "ports", TYPE_SERVICE, 2, is_interval))) {
+		for (size_t i = 0; i < n; i++)
+			put_interval(p, s, v[i].lo + 2, v[i].hi + 2);
+		ex_lookup(r, share_last_set(p), false);
+	}
+	free(v);
+}
+
+static void match_port_names(const struct cfg *cfg, struct prog *p, struct nftnl_rule *r,
+			     uint32_t mask, uint32_t key)
+{
+	struct prog_set *s;
+
+	if (mask == 0)
+		return;
+	if ((mask & (mask - 1)) == 0) {
+		ex_ifname(r, key, cfg->ports[__builtin_ctz(mask)].name);
+		return;
+	}
+	s = new_set(p, "if", TYPE_IFNAME, 16, false);
+	for (size_t i = 0; s && i < cfg->port_count; i++) {
+		struct prog_elem *e = mask & (1U << i) ? prog_add_elem(p, s) : NULL;
+
+		if (e)
+			memcpy(e->key, cfg->ports[i].name, CFG_NAME_BYTES);
+	}
+	if (s) {
+		ex_meta(r, key, NFT_REG_1);
+		ex_lookup(r, share_last_set(p), false);
+	}
+}
+
+static void finish(const struct cfg_rule *rule, struct nftnl_rule *r, bool is_tcp_reject,
+		   bool is_silent)
+{
+	if (rule->log)
+		ex_log(r, rule->id);
+	ex_counter(r);
+	if (rule->action == CFG_PERMIT)
+		ex_verdict(r, NF_ACCEPT);
+	else if (rule->action == CFG_DROP || is_silent)
+		ex_verdict(r, NF_DROP);
+	else if (is_tcp_reject)
+		ex_reject(r, NFT_REJECT_TCP_RST, 0);
+	else
+		ex_reject(r, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
+}
+
+static void emit(const struct cfg *cfg, const struct cfg_rule *rule, struct prog *p,
+		 const char *chain, const struct variant *v, bool is_silent)
+{
+	struct nftnl_rule *r = prog_add_rule(p, chain, rule->id);
+
+	match_port_names(cfg, p, r, rule->in_ports, NFT_META_IIFNAME);
+	match_port_names(cfg, p, r, rule->out_ports, NFT_META_OIFNAME);
+	if (v->family) {
+		ex_family(r, v->family);
+		match_addrs(p, r, rule->src, rule->src_count, v->family, true);
+		match_addrs(p, r, rule->dst, rule->dst_count, v->family, false);
+	}
+	if (v->proto)
+		ex_proto(r, v->proto);
+	if (v->has_ports)
+		match_ports(rule, p, r, v->proto);
+	if (v->svc && v->svc->has_type)
+		ex_u8_at(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, v->svc->type);
+	if (v->svc && v->svc->has_code)
+		ex_u8_at(r, NFT_PAYLOAD_TRANSPORT_HEADER, 1, v->svc->code);
+	finish(rule, r, v->proto == IPPROTO_TCP, is_silent);
+}
+
+/* TCP or UDP: one kernel rule for all ports, or for "every port". */
+static void emit_transport(const struct cfg *cfg, const struct cfg_rule *rule,
+			   struct prog *p, const char *chain, uint8_t family,
+			   uint8_t proto, bool is_silent)
+{
+	struct variant v = {.family = family, .proto = proto};
+	bool has_any = false, has_all = false;
+
+	for (size_t i = 0; i < rule->svc_count; i++) {
+		has_any |= rule->svc[i].proto == proto;
+		has_all |= rule->svc[i].proto == proto && !rule->svc[i].has_ports;
+	}
+	v.has_ports = !has_all;
+	if (has_any)
+		emit(cfg, rule, p, chain, &v, is_silent);
+}
+
+static void emit_services(const struct cfg *cfg, const struct cfg_rule *rule,
+			  struct prog *p, const char *chain, uint8_t family,
+			  bool is_silent)
+{
+	struct variant any = {.family = family};
+
+	if (rule->svc_count == 0) {
+		if (rule->action == CFG_REJECT && !is_silent) {
+			struct variant tcp = {.family = family, .proto = IPPROTO_TCP};
+
+			emit(cfg, rule, p, chain, &tcp, is_silent);
+		}
+		emit(cfg, rule, p, chain, &any, is_silent);
+		return;
+	}
+	emit_transport(cfg, rule, p, chain, family, IPPROTO_TCP, is_silent);
+	emit_transport(cfg, rule, p, chain, family, IPPROTO_UDP, is_silent);
+	for (size_t i = 0; i < rule->svc_count; i++) {
+		const struct cfg_service *svc = &rule->svc[i];
+		struct variant v = {.family = family, .proto = svc->proto, .svc = svc};
+
+		if (svc->proto == IPPROTO_TCP || svc->proto == IPPROTO_UDP)
+			continue;
+		if (svc->proto == IPPROTO_ICMP || svc->proto == IPPROTO_ICMPV6) {
+			v.family = svc->proto == IPPROTO_ICMP ? 4 : 6;
+			if (family && v.family != family)
+				continue;
+		}
+		emit(cfg, rule, p, chain, &v, is_silent);
+	}
+}
+
+static bool has_family(const struct net_range *v, size_t n, uint8_t family)
+{
+	size_t count;
+
+	(void)family_part(v, n, family, &count);
+	return n == 0 || count > 0;
+}
+
+/*
+ * Append one rule of the configuration to the chain of a zone pair.
+ *
+ * @from  zone the packets come from: a reject answers only to inside zones
+ */
+void compile_rule(const struct cfg *cfg, const struct cfg_rule *rule, struct prog *p,
+		  const char *chain, enum zone from)
+{
+	bool is_silent = ((1U << from) & ZONE_OUTSIDE) != 0;
+	uint32_t in_zone = 0;
+
+	/* `in` names ports of several zones: only those of this pair count */
+	for (size_t i = 0; i < cfg->port_count; i++) {
+		if (cfg->ports[i].zone == from)
+			in_zone |= 1U << i;
+	}
+	if (rule->in_ports && !(rule->in_ports & in_zone))
+		return;
+	if (rule->src_count == 0 && rule->dst_count == 0) {
+		emit_services(cfg, rule, p, chain, 0, is_silent);
+		return;
+	}
+	for (uint8_t family = 4; family <= 6; family = (uint8_t)(family + 2)) {
+		if (has_family(rule->src, rule->src_count, family) &&
+		    has_family(rule->dst, rule->dst_count, family))
+			emit_services(cfg, rule, p, chain, family, is_silent);
+	}
+}

@@ -1,0 +1,230 @@
+#include "expr.h"
+
+#include <stdio.h> /* libnftnl/expr.h uses FILE */
+#include <string.h>
+
+#include <netinet/in.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+/* A missing expression would make a rule match more: without memory the rule
+ * gets a verdict-less, unresolvable lookup, which the kernel refuses. */
+static struct nftnl_expr *add(struct nftnl_rule *r, const char *name)
+{
+	struct nftnl_expr *e = r ? nftnl_expr_alloc(name) : NULL;
+
+	if (e)
+		nftnl_rule_add_expr(r, e);
+	else if (r)
+		nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, "out-of-memory");
+	return e;
+}
+
+/*
+ * Load a meta value (NFT_META_*) into a register.
+ */
+void ex_meta(struct nftnl_rule *r, uint32_t key, uint32_t reg)
+{
+	struct nftnl_expr *e = add(r, "meta");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, reg);
+}
+
+/*
+ * Compare register 1 with @len bytes (NFT_CMP_*); numbers in network order.
+ */
+void ex_cmp(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t len)
+{
+	struct nftnl_expr *e = add(r, "cmp");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, op);
+	nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, data, len);
+}
+
+/*
+ * Load @len bytes of a packet's header (NFT_PAYLOAD_*) into register 1.
+ */
+void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len)
+{
+	struct nftnl_expr *e = add(r, "payload");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+}
+
+/*
+ * And register 1 with @mask.
+ */
+void ex_mask(struct nftnl_rule *r, const void *mask, uint32_t len)
+{
+	static const uint8_t zero[16];
+	struct nftnl_expr *e = add(r, "bitwise");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, mask, len);
+	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, len);
+}
+
+/*
+ * Look register 1 (and what follows it) up in a set; with @is_map take the
+ * element's verdict.
+ */
+void ex_lookup(struct nftnl_rule *r, const char *set, bool is_map)
+{
+	struct nftnl_expr *e = add(r, "lookup");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
+	if (is_map)
+		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+}
+
+/*
+ * Match any of the conntrack states in the bit mask.
+ */
+void ex_ct_state(struct nftnl_rule *r, uint32_t states)
+{
+	static const uint32_t none;
+	struct nftnl_expr *e = add(r, "ct");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	ex_mask(r, &states, sizeof(states));
+	ex_cmp(r, NFT_CMP_NEQ, &none, sizeof(none));
+}
+
+/*
+ * Count packets and bytes that come this far.
+ */
+void ex_counter(struct nftnl_rule *r)
+{
+	(void)add(r, "counter");
+}
+
+/*
+ * End with NF_ACCEPT or NF_DROP.
+ */
+void ex_verdict(struct nftnl_rule *r, uint32_t verdict)
+{
+	struct nftnl_expr *e = add(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
+}
+
+/*
+ * Hand the packet's headers to the log group, @prefix names the rule.
+ */
+void ex_log(struct nftnl_rule *r, const char *prefix)
+{
+	struct nftnl_expr *e = add(r, "log");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u16(e, NFTNL_EXPR_LOG_GROUP, CONFIG_FORWARD_LOG_GROUP);
+	nftnl_expr_set_str(e, NFTNL_EXPR_LOG_PREFIX, prefix);
+}
+
+/*
+ * Refuse with an answer (NFT_REJECT_*).
+ */
+void ex_reject(struct nftnl_rule *r, uint32_t type, uint8_t code)
+{
+	struct nftnl_expr *e = add(r, "reject");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, type);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, code);
+}
+
+/*
+ * Go on only up to @per_second packets a second.
+ */
+void ex_limit(struct nftnl_rule *r, uint64_t per_second, uint32_t burst)
+{
+	struct nftnl_expr *e = add(r, "limit");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_RATE, per_second);
+	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_UNIT, 1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, burst);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+}
+
+/*
+ * Match the name of the incoming (NFT_META_IIFNAME) or outgoing interface.
+ */
+void ex_ifname(struct nftnl_rule *r, uint32_t key, const char *name)
+{
+	char padded[16] = "";
+
+	memcpy(padded, name, strnlen(name, sizeof(padded) - 1));
+	ex_meta(r, key, NFT_REG_1);
+	ex_cmp(r, NFT_CMP_EQ, padded, sizeof(padded));
+}
+
+/*
+ * Match IPv4 (4) or IPv6 (6) packets.
+ */
+void ex_family(struct nftnl_rule *r, uint8_t family)
+{
+	uint8_t proto = family == 4 ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+	ex_meta(r, NFT_META_NFPROTO, NFT_REG_1);
+	ex_cmp(r, NFT_CMP_EQ, &proto, sizeof(proto));
+}
+
+/*
+ * Match the transport protocol, behind IPv6 extension headers as well.
+ */
+void ex_proto(struct nftnl_rule *r, uint8_t proto)
+{
+	ex_meta(r, NFT_META_L4PROTO, NFT_REG_1);
+	ex_cmp(r, NFT_CMP_EQ, &proto, sizeof(proto));
+}
+
+/*
+ * Match one byte of a header.
+ */
+void ex_u8_at(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint8_t value)
+{
+	ex_payload(r, base, offset, 1);
+	ex_cmp(r, NFT_CMP_EQ, &value, 1);
+}
+
+/*
+ * Load the source or destination address into register 1. The rule must have
+ * matched the family before.
+ */
+void ex_load_addr(struct nftnl_rule *r, uint8_t family, bool is_source)
+{
+	if (family == 4)
+		ex_payload(r, NFT_PAYLOAD_NETWORK_HEADER, is_source ? 12 : 16, 4);
+	else
+		ex_payload(r, NFT_PAYLOAD_NETWORK_HEADER, is_source ? 8 : 24, 16);
+}

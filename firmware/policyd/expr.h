@@ -1,0 +1,33 @@
+/*
+ * Building blocks of rules: one function, one nf_tables expression.
+ * Register use: 1 (16 bytes) for what is compared, 2 for the second half of a
+ * concatenation.
+ */
+#ifndef LUYTRE_POL_EXPR_H
+#define LUYTRE_POL_EXPR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "net.h"
+
+struct nftnl_rule;
+
+void ex_meta(struct nftnl_rule *r, uint32_t key, uint32_t reg);
+void ex_cmp(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t len);
+void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len);
+void ex_mask(struct nftnl_rule *r, const void *mask, uint32_t len);
+void ex_lookup(struct nftnl_rule *r, const char *set, bool is_map);
+void ex_ct_state(struct nftnl_rule *r, uint32_t states);
+void ex_counter(struct nftnl_rule *r);
+void ex_verdict(struct nftnl_rule *r, uint32_t verdict);
+void ex_log(struct nftnl_rule *r, const char *prefix);
+void ex_reject(struct nftnl_rule *r, uint32_t type, uint8_t code);
+void ex_limit(struct nftnl_rule *r, uint64_t per_second, uint32_t burst);
+
+void ex_ifname(struct nftnl_rule *r, uint32_t key, const char *name);
+void ex_family(struct nftnl_rule *r, uint8_t family);
+void ex_proto(struct nftnl_rule *r, uint8_t proto);
+void ex_u8_at(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint8_t value);
+void ex_load_addr(struct nftnl_rule *r, uint8_t family, bool is_source);
+
+#endif

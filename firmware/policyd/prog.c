@@ -1,0 +1,299 @@
+#include "prog.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <netinet/in.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#define EXPR_TEXT_BYTES 512
+
+/*
+ * Start an empty program for the inet table.
+ */
+void prog_init(struct prog *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->family = NFPROTO_INET;
+}
+
+/*
+ * Free a program. Legal right after prog_init() and twice.
+ */
+void prog_clear(struct prog *p)
+{
+	for (size_t i = 0; i < p->rule_count; i++)
+		nftnl_rule_free(p->rules[i].rule);
+	for (size_t i = 0; i < p->set_count; i++)
+		free(p->sets[i].elems);
+	free(p->rules);
+	free(p->sets);
+	free(p->chains);
+	prog_init(p);
+}
+
+/* Make room for one more item; NULL marks the program as full. */
+static void *grow(struct prog *p, void **items, size_t count, size_t *room, size_t max,
+		  size_t size_bytes)
+{
+	if (count == *room) {
+		size_t want = *room ? *room * 2 : 16;
+		void *bigger = count < max ? realloc(*items, want * size_bytes) : NULL;
+
+		if (!bigger) {
+			p->is_full = true;
+			return NULL;
+		}
+		*items = bigger;
+		*room = want;
+	}
+	memset((char *)*items + count * size_bytes, 0, size_bytes);
+	return (char *)*items + count * size_bytes;
+}
+
+static void copy_name(struct prog *p, char *to, size_t room, const char *from)
+{
+	if (strlen(from) >= room) {
+		p->is_full = true;
+		return;
+	}
+	memcpy(to, from, strlen(from) + 1);
+}
+
+/*
+ * Add a chain. Returns it, or NULL when the program is full. The pointer is
+ * good until the next prog_add_chain().
+ */
+struct prog_chain *prog_add_chain(struct prog *p, const char *name)
+{
+	struct prog_chain *c = grow(p, (void **)&p->chains, p->chain_count, &p->chain_room,
+				    PROG_CHAINS_MAX, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	copy_name(p, c->name, sizeof(c->name), name);
+	p->chain_count++;
+	return c;
+}
+
+/*
+ * Add a set. Returns it, or NULL when the program is full. The pointer is good
+ * until the next prog_add_set().
+ */
+struct prog_set *prog_add_set(struct prog *p, const char *name)
+{
+	struct prog_set *s = grow(p, (void **)&p->sets, p->set_count, &p->set_room,
+				  PROG_SETS_MAX, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	copy_name(p, s->name, sizeof(s->name), name);
+	p->set_count++;
+	return s;
+}
+
+/*
+ * Add an element to a set. Returns it, or NULL when the program is full.
+ */
+struct prog_elem *prog_add_elem(struct prog *p, struct prog_set *set)
+{
+	struct prog_elem *e = grow(p, (void **)&set->elems, set->count, &set->room,
+				   PROG_ELEMS_MAX, sizeof(*e));
+
+	if (e)
+		set->count++;
+	return e;
+}
+
+/*
+ * Add an empty rule at the end of a chain, its id as comment.
+ *
+ * Returns the libnftnl rule to fill (owned by the program), or NULL when the
+ * program is full.
+ */
+struct nftnl_rule *prog_add_rule(struct prog *p, const char *chain, const char *id)
+{
+	struct prog_rule *r = grow(p, (void **)&p->rules, p->rule_count, &p->rule_room,
+				   PROG_RULES_MAX, sizeof(*r));
+	struct nftnl_udata_buf *comment;
+
+	if (!r)
+		return NULL;
+	copy_name(p, r->chain, sizeof(r->chain), chain);
+	copy_name(p, r->id, sizeof(r->id), id);
+	r->rule = nftnl_rule_alloc();
+	comment = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+	if (!r->rule || !comment) {
+		nftnl_rule_free(r->rule);
+		if (comment)
+			nftnl_udata_buf_free(comment);
+		p->is_full = true;
+		return NULL;
+	}
+	nftnl_rule_set_u32(r->rule, NFTNL_RULE_FAMILY, p->family);
+	nftnl_rule_set_str(r->rule, NFTNL_RULE_TABLE, PROG_TABLE);
+	nftnl_rule_set_str(r->rule, NFTNL_RULE_CHAIN, chain);
+	(void)nftnl_udata_put_strz(comment, NFTNL_UDATA_RULE_COMMENT, r->id);
+	nftnl_rule_set_data(r->rule, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(comment),
+			    nftnl_udata_buf_len(comment));
+	nftnl_udata_buf_free(comment);
+	p->rule_count++;
+	return r->rule;
+}
+
+/*
+ * Whether a chain of that name exists.
+ */
+bool prog_has_chain(const struct prog *p, const char *name)
+{
+	for (size_t i = 0; i < p->chain_count; i++) {
+		if (!strcmp(p->chains[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+static int chain_cmp(const void *a, const void *b)
+{
+	return strcmp(((const struct prog_chain *)a)->name,
+		      ((const struct prog_chain *)b)->name);
+}
+
+static int set_cmp(const void *a, const void *b)
+{
+	return strcmp(((const struct prog_set *)a)->name,
+		      ((const struct prog_set *)b)->name);
+}
+
+static int elem_cmp(const void *a, const void *b)
+{
+	const struct prog_elem *x = a, *y = b;
+	int c = memcmp(x->key, y->key, sizeof(x->key));
+
+	/* an interval that starts where another ends */
+	return c ? c : (int)y->is_end - (int)x->is_end;
+}
+
+static void list_set(const struct prog_set *s, struct prog_elem *v, FILE *f)
+{
+	fprintf(f, "set %s flags %x key %u/%u\n", s->name, s->flags, s->key_type,
+		s->key_len);
+	memcpy(v, s->elems, s->count * sizeof(*v));
+	qsort(v, s->count, sizeof(*v), elem_cmp);
+	for (size_t i = 0; i < s->count; i++) {
+		fputs(v[i].is_end ? "  end " : "  ", f);
+		for (uint32_t k = 0; k < s->key_len && k < PROG_KEY_BYTES; k++)
+			fprintf(f, "%02x", v[i].key[k]);
+		fprintf(f, "%s%s\n", v[i].jump[0] ? " jump " : "", v[i].jump);
+	}
+}
+
+static int list_expr(struct nftnl_expr *e, void *data)
+{
+	char text[EXPR_TEXT_BYTES];
+	FILE *f = data;
+
+	/* a counter's value is not part of the policy */
+	if (!strcmp(nftnl_expr_get_str(e, NFTNL_EXPR_NAME), "counter")) {
+		fputs(" [counter]", f);
+		return 0;
+	}
+	(void)nftnl_expr_snprintf(text, sizeof(text), e, NFTNL_OUTPUT_DEFAULT, 0);
+	fprintf(f, " [%s %s]", nftnl_expr_get_str(e, NFTNL_EXPR_NAME), text);
+	return 0;
+}
+
+static void list_chain(const struct prog *p, const struct prog_chain *c, FILE *f)
+{
+	fprintf(f, "chain %s", c->name);
+	if (c->is_base)
+		fprintf(f, " hook %u priority %d policy %s", c->hook, c->prio,
+			c->policy == NF_ACCEPT ? "accept" : "drop");
+	fputc('\n', f);
+	for (size_t i = 0; i < p->rule_count; i++) {
+		if (strcmp(p->rules[i].chain, c->name) != 0)
+			continue;
+		fprintf(f, "  rule %s:", p->rules[i].id);
+		(void)nftnl_expr_foreach(p->rules[i].rule, list_expr, f);
+		fputc('\n', f);
+	}
+}
+
+static size_t biggest_set(const struct prog *p)
+{
+	size_t max = 1;
+
+	for (size_t i = 0; i < p->set_count; i++)
+		max = p->sets[i].count > max ? p->sets[i].count : max;
+	return max;
+}
+
+/*
+ * Canonical listing of a program: one line an object, sets and chains by name,
+ * rules in their order, counters without values. It is what read-back compares
+ * and what golden tests keep.
+ *
+ * @text  malloc'd, caller frees
+ *
+ * Returns ERR_OK or ERR_NOMEM.
+ */
+int prog_list(const struct prog *p, char **text)
+{
+	struct prog_chain *chains = malloc((p->chain_count + 1) * sizeof(*chains));
+	struct prog_set *sets = malloc((p->set_count + 1) * sizeof(*sets));
+	struct prog_elem *elems = malloc(biggest_set(p) * sizeof(*elems));
+	char *out = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&out, &len);
+	int r = ERR_NOMEM;
+
+	if (!chains || !sets || !elems || !f || p->is_full)
+		goto out;
+	memcpy(chains, p->chains, p->chain_count * sizeof(*chains));
+	memcpy(sets, p->sets, p->set_count * sizeof(*sets));
+	qsort(chains, p->chain_count, sizeof(*chains), chain_cmp);
+	qsort(sets, p->set_count, sizeof(*sets), set_cmp);
+	for (size_t i = 0; i < p->set_count; i++)
+		list_set(&sets[i], elems, f);
+	for (size_t i = 0; i < p->chain_count; i++)
+		list_chain(p, &chains[i], f);
+	r = ERR_OK;
+out:
+	if (f && fclose(f) != 0)
+		r = ERR_NOMEM;
+	if (r == ERR_OK)
+		*text = out;
+	else
+		free(out);
+	free(elems);
+	free(sets);
+	free(chains);
+	return r;
+}
+
+/*
+ * Compare two listings.
+ *
+ * @line  on a difference gets the first pair of lines that differ
+ *
+ * Returns ERR_OK when equal, else ERR_MISMATCH.
+ */
+int prog_diff(const char *want, const char *have, char *line, size_t max)
+{
+	while (*want || *have) {
+		size_t nw = strcspn(want, "\n"), nh = strcspn(have, "\n");
+
+		if (nw != nh || memcmp(want, have, nw) != 0) {
+			(void)snprintf(line, max, "wanted '%.*s' found '%.*s'", (int)nw, want,
+				       (int)nh, have);
+			return ERR_MISMATCH;
+		}
+		want += nw + (want[nw] == '\n');
+		have += nh + (have[nh] == '\n');
+	}
+	return ERR_OK;
+}

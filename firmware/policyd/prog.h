@@ -1,0 +1,76 @@
+/*
+ * A compiled ruleset: the complete content of our table, independent of how it
+ * came about (compiled from a configuration, built in, or read from a kernel).
+ * Two programs are equal when their listings are.
+ */
+#ifndef LUYTRE_POL_PROG_H
+#define LUYTRE_POL_PROG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "err.h"
+
+#define PROG_TABLE "luytre"
+#define PROG_NAME_BYTES 64 /* names of chains and sets with NUL */
+#define PROG_ID_BYTES 64   /* rule ids in comments with NUL */
+#define PROG_KEY_BYTES 32
+#define PROG_RULES_MAX 65536
+#define PROG_SETS_MAX 8192
+#define PROG_CHAINS_MAX 256
+#define PROG_ELEMS_MAX 1048576
+
+struct nftnl_rule;
+
+struct prog_chain {
+	char name[PROG_NAME_BYTES];
+	bool is_base;
+	uint32_t hook;
+	int32_t prio;
+	uint32_t policy; /* NF_ACCEPT or NF_DROP */
+};
+
+struct prog_elem {
+	uint8_t key[PROG_KEY_BYTES];
+	bool is_end; /* end of an interval, exclusive */
+	char jump[PROG_NAME_BYTES]; /* maps: chain the element jumps to */
+};
+
+struct prog_set {
+	char name[PROG_NAME_BYTES];
+	uint32_t flags;    /* NFT_SET_* */
+	uint32_t key_type; /* nft's datatype number, for listings only */
+	uint32_t key_len;  /* bytes */
+	struct prog_elem *elems;
+	size_t count, room;
+};
+
+struct prog_rule {
+	char chain[PROG_NAME_BYTES];
+	char id[PROG_ID_BYTES];
+	struct nftnl_rule *rule; /* owned */
+};
+
+struct prog {
+	uint32_t family; /* NFPROTO_INET */
+	struct prog_chain *chains;
+	size_t chain_count, chain_room;
+	struct prog_set *sets;
+	size_t set_count, set_room;
+	struct prog_rule *rules;
+	size_t rule_count, rule_room;
+	bool is_full; /* a limit or the memory was reached: the program is unusable */
+};
+
+void prog_init(struct prog *p);
+void prog_clear(struct prog *p);
+struct prog_chain *prog_add_chain(struct prog *p, const char *name);
+struct prog_set *prog_add_set(struct prog *p, const char *name);
+struct prog_elem *prog_add_elem(struct prog *p, struct prog_set *set);
+struct nftnl_rule *prog_add_rule(struct prog *p, const char *chain, const char *id);
+bool prog_has_chain(const struct prog *p, const char *name);
+int prog_list(const struct prog *p, char **text) MUST_CHECK;
+int prog_diff(const char *want, const char *have, char *line, size_t max) MUST_CHECK;
+
+#endif

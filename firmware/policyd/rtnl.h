@@ -1,0 +1,41 @@
+/*
+ * Links, addresses and routes over rtnetlink.
+ */
+#ifndef LUYTRE_POL_RTNL_H
+#define LUYTRE_POL_RTNL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "cfg.h"
+
+#define RTNL_LINKS_MAX 128
+#define RTNL_PROTO 76 /* rtm_protocol of our routes: only these are ours to delete */
+
+struct mnl_socket;
+
+struct rtnl_link {
+	int index;
+	char name[CFG_NAME_BYTES];
+	uint8_t mac[6];
+	bool is_up;
+	bool is_ether;
+	char bus[160]; /* below /sys/devices; empty for virtual interfaces */
+};
+
+struct rtnl {
+	struct mnl_socket *nl;
+	uint32_t seq;
+	char why[200];
+	struct rtnl_link links[RTNL_LINKS_MAX];
+	size_t link_count;
+};
+
+int rtnl_open(struct rtnl *r) MUST_CHECK;
+void rtnl_close(struct rtnl *r);
+int rtnl_read_links(struct rtnl *r) MUST_CHECK;
+int rtnl_find_port(struct rtnl *r, const struct cfg_port *port, int *link) MUST_CHECK;
+int rtnl_isolate(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
+int rtnl_apply(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
+int rtnl_verify(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
+
+#endif
