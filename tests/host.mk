@@ -1,0 +1,43 @@
+# Host side targets: everything that needs the host's network namespaces.
+# `make` includes this file outside the build root; the programs behind the
+# targets enter it themselves as often as they need to.
+#
+#   BOARD=host|qemu-arm64  LAB=N  ONCE=1 (run: exit after the demonstration)
+#   CONFIG=FILE (lab: another configuration)  T=NAME (test-netns: one test)
+
+LAB_PROGRAM := tests/lab/lab
+LAB_ARGS = --board $(BOARD) --lab $(LAB)
+# What a lab needs to be built first.
+ifeq ($(BOARD),host)
+LAB_GOAL := firmware
+else
+LAB_GOAL := image
+endif
+
+.PHONY: lab lab-down lab-status run lab-build netns-build test-netns test-qemu
+lab-build:
+	@echo "[run] building what is missing for BOARD=$(BOARD)"
+	@$(ENTER) make --no-print-directory -j$$(nproc) $(PASS) $(LAB_GOAL)
+
+lab: lab-build
+	@$(LAB_PROGRAM) up $(LAB_ARGS) $(if $(CONFIG),--config $(CONFIG))
+
+lab-down:
+	@$(LAB_PROGRAM) down --lab $(LAB)
+
+lab-status:
+	@$(LAB_PROGRAM) status --lab $(LAB)
+
+run: lab-build
+	@$(LAB_PROGRAM) run $(LAB_ARGS) $(if $(ONCE),--once)
+
+# The namespace tests run on the daemons of board host, the short form on QEMU.
+netns-build:
+	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=host firmware
+
+test-netns: netns-build
+	@tests/netns/run --board host $(T)
+
+test-qemu:
+	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=qemu-arm64 image
+	@tests/netns/run --board qemu-arm64 --short $(T)
