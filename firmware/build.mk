@@ -21,7 +21,7 @@ HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection 
 	-fPIE -ftrivial-auto-var-init=zero
 CFLAGS := -std=gnu11 -O2 -g $(WARN) $(HARDEN) -fstack-usage \
 	-ffile-prefix-map=/src/= -MMD -MP
-CPPFLAGS := -D_GNU_SOURCE -Ifirmware/include -Ifirmware -include $(O)/autoconf.h
+CPPFLAGS := -D_GNU_SOURCE -Ifirmware/include -Ifirmware -Ifirmware/lib -include $(O)/autoconf.h
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 
 # Daemons: one folder each, every .c file of it; LIBS_name is what it links.

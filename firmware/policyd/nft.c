@@ -27,7 +27,9 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
+#define NFT_ANSWER_S 30	     /* the kernel answers within this or the transaction failed */
 #define MSG_ROOM_BYTES 65536 /* the longest single message we build */
 #define ELEMS_PER_MSG 512    /* keeps an element list under its 16 bit length */
 
@@ -38,6 +40,7 @@
  */
 int nft_open(struct nft *n)
 {
+	const struct timeval answer = {.tv_sec = NFT_ANSWER_S};
 	int size = CONFIG_NFT_BATCH_MAX_BYTES;
 
 	memset(n, 0, sizeof(*n));
@@ -51,7 +54,9 @@ int nft_open(struct nft *n)
 	}
 	/* one batch is one sendmsg: the send buffer must hold it whole */
 	if (setsockopt(mnl_socket_get_fd(n->nl), SOL_SOCKET, SO_SNDBUFFORCE, &size,
-		       sizeof(size)) < 0) {
+		       sizeof(size)) < 0 ||
+	    setsockopt(mnl_socket_get_fd(n->nl), SOL_SOCKET, SO_RCVTIMEO, &answer,
+		       sizeof(answer)) < 0) {
 		nft_close(n);
 		return ERR_SYS;
 	}

@@ -20,6 +20,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 /* libmnl's iterator macros subtract pointers into an int */
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -29,9 +30,13 @@
  */
 int rtnl_open(struct rtnl *r)
 {
+	const struct timeval answer = {.tv_sec = RTNL_ANSWER_S};
+
 	memset(r, 0, sizeof(*r));
 	r->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!r->nl || mnl_socket_bind(r->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
+	if (!r->nl || mnl_socket_bind(r->nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    setsockopt(mnl_socket_get_fd(r->nl), SOL_SOCKET, SO_RCVTIMEO, &answer,
+		       sizeof(answer)) < 0) {
 		rtnl_close(r);
 		return ERR_SYS;
 	}
@@ -273,7 +278,8 @@ static int free_name(struct rtnl *r, const char *name, int but_index)
 	return ERR_OK;
 }
 
-static int name_ports(struct rtnl *r, const struct cfg *cfg, int *links)
+/* The interface of every port, each of another one. */
+static int find_ports(struct rtnl *r, const struct cfg *cfg, int *links)
 {
 	for (size_t p = 0; p < cfg->port_count; p++) {
 		int err = rtnl_find_port(r, &cfg->ports[p], &links[p]);
@@ -289,6 +295,29 @@ static int name_ports(struct rtnl *r, const struct cfg *cfg, int *links)
 			return ERR_EXIST;
 		}
 	}
+	return ERR_OK;
+}
+
+/*
+ * Whether every port of the configuration has its interface; nothing is
+ * changed.
+ *
+ * Returns ERR_OK, ERR_NOENT or ERR_EXIST with r->why, or another error.
+ */
+int rtnl_check(struct rtnl *r, const struct cfg *cfg)
+{
+	int links[CONFIG_CFG_MAX_PORTS];
+	int err = rtnl_read_links(r);
+
+	return err == ERR_OK ? find_ports(r, cfg, links) : err;
+}
+
+static int name_ports(struct rtnl *r, const struct cfg *cfg, int *links)
+{
+	int err = find_ports(r, cfg, links);
+
+	if (err != ERR_OK)
+		return err;
 	for (size_t p = 0; p < cfg->port_count; p++) {
 		struct rtnl_link *l = &r->links[links[p]];
 		const char *name = cfg->ports[p].name;

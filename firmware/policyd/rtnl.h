@@ -9,6 +9,7 @@
 #include "cfg.h"
 
 #define RTNL_LINKS_MAX 128
+#define RTNL_ANSWER_S 10 /* the kernel answers within this or the request failed */
 #define RTNL_PROTO 76 /* rtm_protocol of our routes: only these are ours to delete */
 
 struct mnl_socket;
@@ -34,6 +35,7 @@ int rtnl_open(struct rtnl *r) MUST_CHECK;
 void rtnl_close(struct rtnl *r);
 int rtnl_read_links(struct rtnl *r) MUST_CHECK;
 int rtnl_find_port(struct rtnl *r, const struct cfg_port *port, int *link) MUST_CHECK;
+int rtnl_check(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
 int rtnl_isolate(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
 int rtnl_apply(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
 int rtnl_verify(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;

@@ -1,0 +1,191 @@
+/*
+ * The canonical form: what the reader understood, written as a configuration
+ * again. Objects and services stand resolved in the rules, addresses sorted
+ * and merged. Reading it gives the same policy and the same canonical form.
+ */
+#include "cfg_int.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+
+static json_t *range_text(const struct net_range *v)
+{
+	unsigned bytes = net_addr_bytes(v->family);
+	struct net_addr lo = {.family = v->family}, hi = {.family = v->family};
+	char a[NET_TEXT_BYTES], b[NET_TEXT_BYTES];
+	struct net_prefix p;
+
+	memcpy(lo.b, v->lo, sizeof(lo.b));
+	memcpy(hi.b, v->hi, sizeof(hi.b));
+	if (net_addr_eq(&lo, &hi))
+		return json_string(net_addr_text(&lo, a));
+	p.addr = lo;
+	for (unsigned len = 0; len < bytes * 8; len++) {
+		struct net_range whole;
+
+		p.len = (uint8_t)len;
+		whole = net_range_of(&p);
+		if (memcmp(whole.lo, v->lo, 16) == 0 && memcmp(whole.hi, v->hi, 16) == 0)
+			return json_string(net_prefix_text(&p, a));
+	}
+	return json_sprintf("%s-%s", net_addr_text(&lo, a), net_addr_text(&hi, b));
+}
+
+static json_t *range_list(const struct net_range *v, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(list, range_text(&v[i]));
+	return list;
+}
+
+static json_t *service_text(const struct cfg_service *s)
+{
+	const char *kind = s->proto == IPPROTO_TCP    ? "tcp"
+			   : s->proto == IPPROTO_UDP  ? "udp"
+			   : s->proto == IPPROTO_ICMP ? "icmp"
+						      : "icmpv6";
+
+	if (s->proto == IPPROTO_TCP || s->proto == IPPROTO_UDP) {
+		if (!s->has_ports)
+			return json_sprintf("%s/*", kind);
+		if (s->lo == s->hi)
+			return json_sprintf("%s/%u", kind, s->lo);
+		return json_sprintf("%s/%u-%u", kind, s->lo, s->hi);
+	}
+	if (s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6) {
+		if (!s->has_type)
+			return json_sprintf("%s/*", kind);
+		if (!s->has_code)
+			return json_sprintf("%s/%u", kind, s->type);
+		return json_sprintf("%s/%u/%u", kind, s->type, s->code);
+	}
+	return json_sprintf("proto/%u", s->proto);
+}
+
+static json_t *service_list(const struct cfg_service *v, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(list, service_text(&v[i]));
+	return list;
+}
+
+static json_t *zone_list(uint32_t mask, bool is_any)
+{
+	json_t *list = json_array();
+
+	if (is_any) {
+		(void)json_array_append_new(list, json_string("any"));
+		return list;
+	}
+	for (unsigned z = 0; z < ZONE_COUNT; z++) {
+		if (mask & (1U << z))
+			(void)json_array_append_new(
+				list, json_string(cfg_zone_name((enum zone)z)));
+	}
+	return list;
+}
+
+static json_t *port_names(const struct cfg *cfg, uint32_t mask)
+{
+	json_t *list = json_array();
+
+	for (size_t p = 0; p < cfg->port_count; p++) {
+		if (mask & (1U << p))
+			(void)json_array_append_new(list,
+						    json_string(cfg->ports[p].name));
+	}
+	return list;
+}
+
+static json_t *port_object(const struct cfg_port *p)
+{
+	static const char *const kinds[] = {"bus", "mac", "name"};
+	json_t *addrs = json_array();
+	char text[NET_TEXT_BYTES];
+
+	for (size_t i = 0; i < p->addr_count; i++)
+		(void)json_array_append_new(
+			addrs, json_string(net_prefix_text(&p->addrs[i], text)));
+	return json_pack("{s:s, s:{s:s}, s:s, s:o}", "name", p->name, "match",
+			 kinds[p->match], p->match_text, "zone", cfg_zone_name(p->zone),
+			 "addresses", addrs);
+}
+
+static json_t *rule_object(const struct cfg *cfg, const struct cfg_rule *r)
+{
+	json_t *j = json_pack("{s:s, s:o, s:o}", "id", r->id, "from",
+			      zone_list(r->from, r->from_any), "to",
+			      zone_list(r->to, r->to_any));
+
+	if (r->in_ports)
+		(void)json_object_set_new(j, "in", port_names(cfg, r->in_ports));
+	if (r->out_ports)
+		(void)json_object_set_new(j, "out", port_names(cfg, r->out_ports));
+	if (r->src_count)
+		(void)json_object_set_new(j, "source", range_list(r->src, r->src_count));
+	if (r->dst_count)
+		(void)json_object_set_new(j, "destination",
+					  range_list(r->dst, r->dst_count));
+	if (r->svc_count)
+		(void)json_object_set_new(j, "service",
+					  service_list(r->svc, r->svc_count));
+	(void)json_object_set_new(j, "action", json_string(cfg_action_name(r->action)));
+	if (r->log)
+		(void)json_object_set_new(j, "log", json_true());
+	if (r->comment[0])
+		(void)json_object_set_new(j, "comment", json_string(r->comment));
+	return j;
+}
+
+static json_t *route_list(const struct cfg *cfg)
+{
+	json_t *list = json_array();
+	char to[NET_TEXT_BYTES], via[NET_TEXT_BYTES];
+
+	for (size_t i = 0; i < cfg->route_count; i++) {
+		const struct cfg_route *r = &cfg->routes[i];
+
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s}", "to", net_prefix_text(&r->to, to),
+					"via", net_addr_text(&r->via, via)));
+	}
+	return list;
+}
+
+/*
+ * Print a configuration in its canonical form, as JSON.
+ *
+ * Without memory for it nothing is printed.
+ */
+void cfg_print(const struct cfg *cfg, FILE *f)
+{
+	json_t *ports = json_array(), *objects = json_object();
+	json_t *services = json_object(), *rules = json_array();
+	json_t *root;
+
+	for (size_t i = 0; i < cfg->port_count; i++)
+		(void)json_array_append_new(ports, port_object(&cfg->ports[i]));
+	for (size_t i = 0; i < cfg->object_count; i++)
+		(void)json_object_set_new(
+			objects, cfg->objects[i].name,
+			range_list(cfg->objects[i].ranges, cfg->objects[i].count));
+	for (size_t i = 0; i < cfg->service_count; i++)
+		(void)json_object_set_new(
+			services, cfg->services[i].name,
+			service_list(cfg->services[i].services, cfg->services[i].count));
+	for (size_t i = 0; i < cfg->rule_count; i++)
+		(void)json_array_append_new(rules, rule_object(cfg, &cfg->rules[i]));
+	root = json_pack("{s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "format",
+			 CFG_FORMAT, "serial", (json_int_t)cfg->serial, "device",
+			 cfg->device, "agency", cfg->agency, "ports", ports, "routes",
+			 route_list(cfg), "objects", objects, "services", services,
+			 "rules", rules);
+	if (root && json_dumpf(root, f, JSON_INDENT(2)) == 0)
+		(void)fputc('\n', f);
+	json_decref(root);
+}

@@ -1,0 +1,207 @@
+/*
+ * DESIGN: one thread, one poll loop; a configuration is applied to its end
+ * before the next message is read. A peer that sends anything bad is closed;
+ * nothing that a peer sends ends policyd.
+ */
+#include "serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "active.h"
+#include "intake.h"
+#include "ipc.h"
+#include "say.h"
+
+struct peer {
+	int fd; /* -1 = free */
+	struct ipc_rate rate;
+};
+
+struct server {
+	struct engine *engine;
+	int link, dev;
+	struct peer peers[SERVE_PEERS_MAX];
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail for this clock */
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void drop_peer(struct peer *p)
+{
+	(void)close(p->fd);
+	p->fd = -1;
+}
+
+/*
+ * Tell svcd what is in force.
+ *
+ * @link  descriptor to svcd
+ *
+ * Returns ERR_OK, or the error of ipc_send().
+ */
+int serve_ready(const struct engine *e, int link)
+{
+	char text[160];
+	struct sbuf b;
+
+	sbuf_init(&b, text, sizeof(text));
+	sbuf_put_u8(&b, e->state == ENGINE_CLOSED ? READY_CLOSED : READY_ENFORCED);
+	sbuf_putf(&b, "%s serial=%llu", engine_state_name(e->state),
+		  (unsigned long long)e->cfg.serial);
+	return ipc_send(link, IPC_READY, 0, span_of(text, b.n), -1);
+}
+
+static int send_status(const struct server *s, const struct peer *p, uint32_t seq)
+{
+	const struct engine *e = s->engine;
+	char text[1024];
+	struct sbuf b;
+
+	sbuf_init(&b, text, sizeof(text));
+	sbuf_putf(&b, "state=%s\n", engine_state_name(e->state));
+	if (e->state == ENGINE_ENFORCED)
+		sbuf_putf(&b, "serial=%llu\ndevice=%s\nagency=%s\nrules=%zu\nports=%zu\n",
+			  (unsigned long long)e->cfg.serial, e->cfg.device, e->cfg.agency,
+			  e->cfg.rule_count, e->cfg.port_count);
+	sbuf_putf(&b, "kernel_rules=%zu\ngeneration=%u\n", e->kernel_rules, e->generation);
+	return ipc_send(p->fd, IPC_STATUS, seq, span_of(text, b.n), -1);
+}
+
+static int put_artifact(const struct server *s, const struct peer *p,
+			const struct ipc_msg *m)
+{
+	uint8_t body[12 + INTAKE_TEXT_BYTES];
+	struct intake_result result;
+	struct sbuf b;
+
+	if (m->body.p[0] != ART_CONFIG)
+		return ERR_TYPE;
+	intake_put(s->engine, m->fd, ACTIVE_DIR, &result);
+	sbuf_init(&b, body, sizeof(body));
+	sbuf_put_le32(&b, (uint32_t)result.code);
+	sbuf_put_le32(&b, (uint32_t)result.serial);
+	sbuf_put_le32(&b, (uint32_t)(result.serial >> 32));
+	sbuf_put(&b, result.text, strlen(result.text));
+	return ipc_send(p->fd, IPC_ART_RESULT, m->seq, span_of(body, b.n), -1);
+}
+
+/* One message of a development tool; anything but ERR_OK closes it. */
+static int serve_message(const struct server *s, struct peer *p, const struct ipc_msg *m)
+{
+	int r = ipc_check(m, IPC_TASK_dev, IPC_TASK_policyd);
+
+	if (r == ERR_OK)
+		r = ipc_rate_check(&p->rate, m->type, now_ms());
+	if (r != ERR_OK)
+		return r;
+	return m->type == IPC_ART_PUT ? put_artifact(s, p, m) : send_status(s, p, m->seq);
+}
+
+static void serve_peer(const struct server *s, struct peer *p)
+{
+	struct ipc_msg m;
+	int r = ipc_recv(p->fd, &m);
+
+	if (r == ERR_BUSY)
+		return;
+	if (r == ERR_OK) {
+		r = serve_message(s, p, &m);
+		ipc_msg_clear(&m);
+	}
+	if (r == ERR_OK)
+		return;
+	if (r != ERR_NOENT)
+		say("bad-message", "from=dev reason=\"%s\"", err_text(r));
+	drop_peer(p);
+}
+
+static void accept_peer(struct server *s)
+{
+	int fd = accept4(s->dev, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return; /* it went away again */
+	for (size_t i = 0; i < SERVE_PEERS_MAX; i++) {
+		if (s->peers[i].fd >= 0)
+			continue;
+		memset(&s->peers[i], 0, sizeof(s->peers[i]));
+		s->peers[i].fd = fd;
+		return;
+	}
+	(void)close(fd); /* all places taken */
+}
+
+/* svcd sends nothing yet: what comes is dropped. False when svcd is gone. */
+static bool serve_link(const struct server *s)
+{
+	struct ipc_msg m;
+	int r = ipc_recv(s->link, &m);
+
+	if (r == ERR_OK)
+		ipc_msg_clear(&m);
+	return r != ERR_NOENT && r != ERR_SYS;
+}
+
+static int turn(struct server *s, int timeout_ms)
+{
+	struct pollfd p[2 + SERVE_PEERS_MAX];
+	int n;
+
+	p[0] = (struct pollfd){.fd = s->link, .events = POLLIN};
+	p[1] = (struct pollfd){.fd = s->dev, .events = POLLIN};
+	for (size_t i = 0; i < SERVE_PEERS_MAX; i++)
+		p[2 + i] = (struct pollfd){.fd = s->peers[i].fd, .events = POLLIN};
+	n = poll(p, 2 + SERVE_PEERS_MAX, timeout_ms);
+	if (n < 0)
+		return errno == EINTR ? ERR_OK : ERR_SYS;
+	if (p[0].revents && !serve_link(s))
+		return ERR_NOENT;
+	if (p[1].revents)
+		accept_peer(s);
+	for (size_t i = 0; i < SERVE_PEERS_MAX; i++) {
+		if (p[2 + i].revents && s->peers[i].fd == p[2 + i].fd)
+			serve_peer(s, &s->peers[i]);
+	}
+	return ERR_OK;
+}
+
+/*
+ * Serve until svcd goes away.
+ *
+ * @link  descriptor to svcd
+ * @dev   listening socket of the development profile, -1 for none
+ *
+ * Returns ERR_NOENT when svcd is gone, or ERR_SYS.
+ */
+int serve_run(struct engine *e, int link, int dev)
+{
+	struct server s = {.engine = e, .link = link, .dev = dev};
+	uint64_t due_ms = now_ms() + SERVE_CHECK_S * 1000;
+	int r = ERR_OK;
+
+	for (size_t i = 0; i < SERVE_PEERS_MAX; i++)
+		s.peers[i].fd = -1;
+	while (r == ERR_OK) {
+		uint64_t now = now_ms();
+
+		if (now >= due_ms) {
+			intake_restore(e);
+			due_ms = now_ms() + SERVE_CHECK_S * 1000;
+			now = now_ms();
+		}
+		r = turn(&s, due_ms > now ? (int)(due_ms - now) : 0);
+	}
+	return r;
+}

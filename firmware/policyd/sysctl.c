@@ -1,0 +1,232 @@
+/*
+ * DESIGN: one table; an entry with "*" in its path stands for `all`, `default`
+ * and every interface there is. `default` covers an interface that is plugged
+ * in later. Forwarding is no entry: it is switched on last and off first, by
+ * sysctl_forward().
+ */
+#include "sysctl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ROOT "/proc/sys/net/"
+#define VALUE_BYTES 32
+
+enum kind {
+	KIND_ALWAYS,
+	KIND_CONNTRACK, /* exists once connection tracking is in use */
+	KIND_FIRST_NS,	/* can be written in the first network namespace only */
+};
+
+struct setting {
+	const char *path; /* below ROOT; "*" = each interface */
+	const char *value;
+	enum kind kind;
+};
+
+#define TEXT(x) #x
+#define NUMBER(x) TEXT(x)
+
+static const struct setting settings[] = {
+	{"ipv4/conf/*/rp_filter", "1", KIND_ALWAYS},
+	{"ipv4/conf/*/accept_redirects", "0", KIND_ALWAYS},
+	{"ipv4/conf/*/secure_redirects", "0", KIND_ALWAYS},
+	{"ipv4/conf/*/send_redirects", "0", KIND_ALWAYS},
+	{"ipv4/conf/*/accept_source_route", "0", KIND_ALWAYS},
+	{"ipv4/conf/*/log_martians", "1", KIND_ALWAYS},
+	{"ipv4/conf/*/arp_ignore", "1", KIND_ALWAYS},
+	{"ipv4/conf/*/arp_announce", "2", KIND_ALWAYS},
+	{"ipv4/conf/*/proxy_arp", "0", KIND_ALWAYS},
+	{"ipv4/icmp_echo_ignore_broadcasts", "1", KIND_ALWAYS},
+	{"ipv4/icmp_ignore_bogus_error_responses", "1", KIND_ALWAYS},
+	{"ipv4/tcp_syncookies", "1", KIND_ALWAYS},
+	{"ipv6/conf/*/accept_ra", "0", KIND_ALWAYS},
+	{"ipv6/conf/*/autoconf", "0", KIND_ALWAYS},
+	{"ipv6/conf/*/accept_redirects", "0", KIND_ALWAYS},
+	{"ipv6/conf/*/accept_source_route", "-1", KIND_ALWAYS},
+	{"ipv6/conf/*/proxy_ndp", "0", KIND_ALWAYS},
+	{"netfilter/nf_conntrack_tcp_loose", "0", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_max", NUMBER(CONFIG_CONNTRACK_MAX), KIND_FIRST_NS},
+};
+
+static const char *const forwarding[] = {"ipv4/ip_forward", "ipv6/conf/all/forwarding"};
+
+/* Write one file. Returns 0 or errno. */
+static int put(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	size_t n = strlen(value);
+	int err;
+
+	if (fd < 0)
+		return errno;
+	err = write(fd, value, n) == (ssize_t)n ? 0 : errno;
+	(void)close(fd); /* the kernel has taken the value already */
+	return err;
+}
+
+/* Read one file without its newline. Returns 0 or errno. */
+static int get(const char *path, char value[VALUE_BYTES])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return errno;
+	n = read(fd, value, VALUE_BYTES - 1);
+	err = n < 0 ? errno : 0;
+	(void)close(fd);
+	value[n > 0 ? n : 0] = '\0';
+	value[strcspn(value, "\n")] = '\0';
+	return err;
+}
+
+struct visit {
+	bool is_write; /* else compare */
+	bool has_conntrack;
+	char *why;
+	size_t why_max;
+};
+
+static bool is_read_only(int err)
+{
+	return err == EACCES || err == EPERM || err == EROFS;
+}
+
+static int visit_file(const struct visit *v, const struct setting *s, const char *path)
+{
+	char value[VALUE_BYTES];
+	int err;
+
+	if (v->is_write) {
+		err = put(path, s->value);
+		if (s->kind == KIND_FIRST_NS && is_read_only(err))
+			return ERR_OK;
+	} else {
+		/* what cannot be written here is not ours to verify */
+		if (s->kind == KIND_FIRST_NS && access(path, W_OK) != 0)
+			return ERR_OK;
+		err = get(path, value);
+		if (err == 0 && strcmp(value, s->value) != 0) {
+			(void)snprintf(v->why, v->why_max, "%s is %s, must be %s", path,
+				       value, s->value);
+			return ERR_MISMATCH;
+		}
+	}
+	if (err == ENOENT && s->kind != KIND_ALWAYS && !v->has_conntrack)
+		return ERR_OK;
+	if (err == 0)
+		return ERR_OK;
+	(void)snprintf(v->why, v->why_max, "%s: %s", path, strerror(err));
+	return ERR_SYS;
+}
+
+/* All interfaces of one "ipvN/conf" folder. One that is unplugged meanwhile is
+ * no error. */
+static int visit_each(const struct visit *v, const struct setting *s)
+{
+	const char *star = strchr(s->path, '*');
+	char dir[64], path[384];
+	struct dirent *de;
+	int r = ERR_OK;
+	DIR *d;
+
+	(void)snprintf(dir, sizeof(dir), ROOT "%.*s", (int)(star - s->path), s->path);
+	d = opendir(dir);
+	if (!d) {
+		(void)snprintf(v->why, v->why_max, "%s: %s", dir, strerror(errno));
+		return ERR_SYS;
+	}
+	while (r == ERR_OK && (de = readdir(d)) != NULL) {
+		if (de->d_name[0] == '.')
+			continue;
+		(void)snprintf(path, sizeof(path), "%s%s%s", dir, de->d_name, star + 1);
+		r = visit_file(v, s, path);
+		if (r == ERR_SYS && access(path, F_OK) != 0)
+			r = ERR_OK;
+	}
+	(void)closedir(d);
+	return r;
+}
+
+static int visit_all(const struct visit *v)
+{
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		const struct setting *s = &settings[i];
+		char path[128];
+		int r;
+
+		(void)snprintf(path, sizeof(path), ROOT "%s", s->path);
+		r = strchr(s->path, '*') ? visit_each(v, s) : visit_file(v, s, path);
+		if (r != ERR_OK)
+			return r;
+	}
+	return ERR_OK;
+}
+
+/*
+ * Write every setting but forwarding.
+ *
+ * @has_conntrack  rules that use connection tracking are in the kernel: its
+ *                 settings must exist
+ * @why            on failure names the file and the reason
+ *
+ * Returns ERR_OK or ERR_SYS.
+ */
+int sysctl_harden(bool has_conntrack, char *why, size_t why_max)
+{
+	struct visit v = {true, has_conntrack, why, why_max};
+
+	return visit_all(&v);
+}
+
+/*
+ * Read every setting back, forwarding too.
+ *
+ * Returns ERR_OK, ERR_MISMATCH or ERR_SYS with @why.
+ */
+int sysctl_verify(bool has_conntrack, bool is_forwarding, char *why, size_t why_max)
+{
+	struct visit v = {false, has_conntrack, why, why_max};
+	int r = visit_all(&v);
+
+	for (size_t i = 0; r == ERR_OK && i < 2; i++) {
+		struct setting s = {forwarding[i], is_forwarding ? "1" : "0", KIND_ALWAYS};
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), ROOT "%s", s.path);
+		r = visit_file(&v, &s, path);
+	}
+	return r;
+}
+
+/*
+ * Switch IPv4 and IPv6 forwarding on or off.
+ *
+ * Returns ERR_OK, or ERR_SYS with @why; switching off tries both in any case.
+ */
+int sysctl_forward(bool on, char *why, size_t why_max)
+{
+	int r = ERR_OK;
+
+	for (size_t i = 0; i < 2; i++) {
+		char path[64];
+		int err;
+
+		(void)snprintf(path, sizeof(path), ROOT "%s", forwarding[i]);
+		err = put(path, on ? "1" : "0");
+		if (err == 0)
+			continue;
+		(void)snprintf(why, why_max, "%s: %s", path, strerror(err));
+		r = ERR_SYS;
+		if (on)
+			break;
+	}
+	return r;
+}
