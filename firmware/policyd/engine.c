@@ -308,6 +308,22 @@ int engine_adopt(struct engine *e, struct cfg *cfg)
 }
 
 /*
+ * Look what an earlier run of policyd left in the kernel: ENGINE_CLOSED when
+ * it is the built-in closed rules, else ENGINE_KEPT. Nothing is written.
+ */
+void engine_recognise(struct engine *e)
+{
+	struct prog closed;
+	int r = compile_closed(&closed);
+
+	if (r == ERR_OK)
+		r = compare(e, &closed);
+	e->kernel_rules = r == ERR_OK ? closed.rule_count : 0;
+	e->state = r == ERR_OK ? ENGINE_CLOSED : ENGINE_KEPT;
+	prog_clear(&closed);
+}
+
+/*
  * Compare the kernel with what is to be enforced. The rules are read only when
  * somebody has changed nf_tables since our last look.
  *

@@ -30,6 +30,7 @@ const char *engine_state_name(enum engine_state state);
 int engine_open(struct engine *e) MUST_CHECK;
 void engine_close(struct engine *e);
 int engine_has_table(struct engine *e, bool *has_table) MUST_CHECK;
+void engine_recognise(struct engine *e);
 int engine_shut(struct engine *e) MUST_CHECK;
 int engine_apply(struct engine *e, struct cfg *cfg, struct cfg *previous) MUST_CHECK;
 int engine_adopt(struct engine *e, struct cfg *cfg) MUST_CHECK;

@@ -132,7 +132,7 @@ static void enforce_stored(struct engine *e, struct cfg *cfg, const char *path,
 	char why[INTAKE_TEXT_BYTES];
 	int r = ERR_MISMATCH;
 
-	if (has_table) {
+	if (has_table && e->state == ENGINE_KEPT) {
 		r = engine_adopt(e, cfg);
 		if (r == ERR_OK) {
 			say_enforced(e, "adopted");
@@ -178,7 +178,7 @@ void intake_boot(struct engine *e, const char *path)
 		}
 		say("closed", "rules=%zu generation=%u", e->kernel_rules, e->generation);
 	} else {
-		e->state = ENGINE_KEPT;
+		engine_recognise(e);
 	}
 	r = load_stored(path, &cfg, why, sizeof(why));
 	if (r == ERR_OK) {
@@ -187,8 +187,10 @@ void intake_boot(struct engine *e, const char *path)
 	}
 	if (r != ERR_NOENT)
 		say("refused", "file=%s %s", path, why);
-	if (has_table)
+	if (e->state == ENGINE_KEPT)
 		say("kept", "reason=\"no valid stored configuration\"");
+	else if (has_table)
+		say_state(e);
 }
 
 /* Is the new serial acceptable against what is in force? */

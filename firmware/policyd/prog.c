@@ -11,6 +11,8 @@
 #include <linux/netfilter/nf_tables.h>
 
 #define EXPR_TEXT_BYTES 512
+#define DIFF_HEAD 40  /* bytes of a differing line that are shown to name it */
+#define DIFF_PIECE 80 /* and from where the two differ */
 
 /*
  * Start an empty program for the inet table.
@@ -275,6 +277,24 @@ out:
 	return r;
 }
 
+/* Where two lines begin to differ, at the start of a word. */
+static size_t differs_at(const char *a, const char *b, size_t n)
+{
+	size_t at = 0, word = 0;
+
+	while (at < n && a[at] == b[at]) {
+		if (a[at] == ' ')
+			word = at + 1;
+		at++;
+	}
+	return word;
+}
+
+static int piece(size_t n)
+{
+	return n < DIFF_PIECE ? (int)n : DIFF_PIECE;
+}
+
 /*
  * Compare two listings.
  *
@@ -288,8 +308,12 @@ int prog_diff(const char *want, const char *have, char *line, size_t max)
 		size_t nw = strcspn(want, "\n"), nh = strcspn(have, "\n");
 
 		if (nw != nh || memcmp(want, have, nw) != 0) {
-			(void)snprintf(line, max, "wanted '%.*s' found '%.*s'", (int)nw, want,
-				       (int)nh, have);
+			size_t at = differs_at(want, have, nw < nh ? nw : nh);
+			int head = nw < DIFF_HEAD ? (int)nw : DIFF_HEAD;
+
+			(void)snprintf(line, max, "%.*s: wanted '%.*s' found '%.*s'", head,
+				       want, piece(nw - at), want + at,
+				       piece(nh - at), have + at);
 			return ERR_MISMATCH;
 		}
 		want += nw + (want[nw] == '\n');
