@@ -23,6 +23,7 @@
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -31,6 +32,7 @@
 
 #define NFT_ANSWER_S 30	     /* the kernel answers within this or the transaction failed */
 #define MSG_ROOM_BYTES 65536 /* the longest single message we build */
+#define NFT_TYPE_IFNAME 41   /* nft's datatype number */
 #define ELEMS_PER_MSG 512    /* keeps an element list under its 16 bit length */
 
 /*
@@ -174,6 +176,18 @@ static int put_chain(struct nft *n, const struct prog_chain *c)
 	return ERR_OK;
 }
 
+/* nft shows names of interfaces in a set only when it is told their byte order
+ * (libnftnl udata.h: type, length, value). */
+static void put_byteorder(struct nlmsghdr *h)
+{
+	const uint32_t host_endian = 1;
+	uint8_t udata[2 + sizeof(host_endian)] = {NFTNL_UDATA_SET_KEYBYTEORDER,
+						  sizeof(host_endian)};
+
+	memcpy(udata + 2, &host_endian, sizeof(host_endian));
+	mnl_attr_put(h, NFTA_SET_USERDATA, sizeof(udata), udata);
+}
+
 static int put_set(struct nft *n, const struct prog_set *s, uint32_t id)
 {
 	struct nlmsghdr *h = start(n, NFT_MSG_NEWSET, NLM_F_CREATE);
@@ -191,6 +205,8 @@ static int put_set(struct nft *n, const struct prog_set *s, uint32_t id)
 		mnl_attr_put_u32(h, NFTA_SET_DATA_LEN, htonl(16));
 	}
 	mnl_attr_put_u32(h, NFTA_SET_ID, htonl(id));
+	if (s->key_type == NFT_TYPE_IFNAME)
+		put_byteorder(h);
 	desc = mnl_attr_nest_start(h, NFTA_SET_DESC);
 	if (s->count > 0 && !(s->flags & NFT_SET_INTERVAL))
 		mnl_attr_put_u32(h, NFTA_SET_DESC_SIZE, htonl((uint32_t)s->count));
