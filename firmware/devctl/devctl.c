@@ -28,9 +28,10 @@
 
 static int usage(FILE *f, int code)
 {
-	(void)fprintf(f, "usage: devctl apply FILE   bring a configuration into force\n"
-			 "       devctl status       what is enforced\n"
-			 "Exit code: 0 done, 1 refused, 2 usage or policyd not reachable.\n");
+	(void)fprintf(
+		f, "usage: devctl apply FILE   bring a configuration into force\n"
+		   "       devctl status       what is enforced\n"
+		   "Exit code: 0 done, 1 refused, 2 usage or policyd not reachable.\n");
 	return code;
 }
 
@@ -77,8 +78,8 @@ static int sealed_file(const char *file)
 		goto out;
 	}
 	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX_BYTES) {
-		(void)fprintf(stderr, "devctl: %s: not a file of at most %u bytes\n", file,
-			      FILE_MAX_BYTES);
+		(void)fprintf(stderr, "devctl: %s: not a file of at most %u bytes\n",
+			      file, FILE_MAX_BYTES);
 		goto out;
 	}
 	if (st.st_size > 0)

@@ -21,8 +21,7 @@ enum ipc_task {
 };
 
 enum ipc_type {
-#define MSG(name, number, sender, receiver, min, max, fds, rate)                         \
-	IPC_##name = (number),
+#define MSG(name, number, sender, receiver, min, max, fds, rate) IPC_##name = (number),
 #include "msg.def"
 #undef MSG
 };

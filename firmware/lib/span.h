@@ -43,6 +43,7 @@ void sbuf_put(struct sbuf *b, const void *p, size_t n);
 void sbuf_put_u8(struct sbuf *b, uint8_t v);
 void sbuf_put_le16(struct sbuf *b, uint16_t v);
 void sbuf_put_le32(struct sbuf *b, uint32_t v);
-void sbuf_putf(struct sbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sbuf_putf(struct sbuf *b, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif

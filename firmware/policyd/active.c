@@ -89,8 +89,8 @@ static int write_all(int fd, struct span text)
 /* Write the new file and flush it. */
 static int write_new(int dir, struct span text, const char **step)
 {
-	int fd = openat(dir, NEW_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-			0600);
+	int fd = openat(dir, NEW_NAME,
+			O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	int r = ERR_SYS;
 
 	*step = "creating the file";

@@ -14,10 +14,11 @@
 
 static int read_head(struct reader *r, const json_t *root)
 {
-	static const struct key keys[] = {
-		{"format", true}, {"serial", true},   {"device", true},	  {"agency", true},
-		{"ports", true},  {"routes", false},  {"objects", false}, {"services", false},
-		{"rules", true},  {NULL, false}};
+	static const struct key keys[] = {{"format", true},   {"serial", true},
+					  {"device", true},   {"agency", true},
+					  {"ports", true},    {"routes", false},
+					  {"objects", false}, {"services", false},
+					  {"rules", true},    {NULL, false}};
 	const json_t *serial = json_object_get(root, "serial");
 	const char *format;
 	size_t mark;
@@ -29,13 +30,15 @@ static int read_head(struct reader *r, const json_t *root)
 		return ERR_REFUSED;
 	if (strcmp(format, CFG_FORMAT) != 0)
 		return rd_failf(r, "write \"" CFG_FORMAT "\"",
-				"this firmware does not know the format \"%.40s\"", format);
+				"this firmware does not know the format \"%.40s\"",
+				format);
 	rd_leave(r, mark);
 	mark = rd_enter(r, ".serial");
 	if (!json_is_integer(serial) || json_integer_value(serial) < 1 ||
 	    json_integer_value(serial) > CFG_SERIAL_MAX)
-		return rd_fail(r, "not a valid serial",
-			       "write a whole number from 1, one higher with each change");
+		return rd_fail(
+			r, "not a valid serial",
+			"write a whole number from 1, one higher with each change");
 	r->cfg->serial = (uint64_t)json_integer_value(serial);
 	rd_leave(r, mark);
 	mark = rd_enter(r, ".device");

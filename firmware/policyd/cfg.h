@@ -64,10 +64,10 @@ struct cfg_service {
 struct cfg_rule {
 	char id[CFG_ID_BYTES];
 	char comment[CFG_TEXT_BYTES];
-	uint32_t from, to;           /* bit per enum zone */
-	bool from_any, to_any;       /* written as "any" */
+	uint32_t from, to;            /* bit per enum zone */
+	bool from_any, to_any;        /* written as "any" */
 	uint32_t in_ports, out_ports; /* bit per port; 0 = any */
-	struct net_range *src, *dst; /* merged; count 0 = any */
+	struct net_range *src, *dst;  /* merged; count 0 = any */
 	size_t src_count, dst_count;
 	struct cfg_service *svc; /* count 0 = any */
 	size_t svc_count;
@@ -103,9 +103,9 @@ struct cfg {
 
 /* Why a document was refused: where, why, and what to do about it. */
 struct cfg_error {
-	char path[256];   /* JSON path, "$.rules[3].to[0]" */
-	char reason[256]; /* one sentence */
-	char fix[256];    /* what to change */
+	char path[256];        /* JSON path, "$.rules[3].to[0]" */
+	char reason[256];      /* one sentence */
+	char fix[256];         /* what to change */
 	unsigned line, column; /* 1-based; 0 when only the path is known */
 };
 

@@ -110,8 +110,8 @@ int rd_object(struct reader *r, const json_t *j, const struct key *keys)
 	json_t *value;
 
 	if (!json_is_object(j))
-		return rd_failf(r, "write an object: { ... }", "expected an object, found %s",
-				type_name(j));
+		return rd_failf(r, "write an object: { ... }",
+				"expected an object, found %s", type_name(j));
 	json_object_foreach((json_t *)(uintptr_t)j, name, value)
 	{
 		const struct key *k = keys;
@@ -123,17 +123,19 @@ int rd_object(struct reader *r, const json_t *j, const struct key *keys)
 		if (k->name)
 			continue;
 		for (k = keys; k->name && n < sizeof(all) - 1; k++) {
-			int len = snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "",
-					   k->name);
+			int len = snprintf(all + n, sizeof(all) - n, "%s%s",
+					   n ? ", " : "", k->name);
 			n += len > 0 ? (size_t)len : 0;
 		}
 		(void)rd_enter(r, ".%s", name);
 		return rd_fail(r, "unknown key",
-			       "remove it, or correct its spelling; known keys here: %s", all);
+			       "remove it, or correct its spelling; known keys here: %s",
+			       all);
 	}
 	for (const struct key *k = keys; k->name; k++) {
 		if (k->must && !json_object_get(j, k->name))
-			return rd_failf(r, "add it", "the key \"%s\" is missing", k->name);
+			return rd_failf(r, "add it", "the key \"%s\" is missing",
+					k->name);
 	}
 	return ERR_OK;
 }
@@ -153,8 +155,8 @@ int rd_array(struct reader *r, const json_t *j, size_t max, const char *limit,
 				type_name(j));
 	if (json_array_size(j) > max)
 		return rd_failf(r, "shorten the list, or build with a larger limit",
-				"%zu items are over the limit %s = %zu", json_array_size(j),
-				limit, max);
+				"%zu items are over the limit %s = %zu",
+				json_array_size(j), limit, max);
 	*count = json_array_size(j);
 	return ERR_OK;
 }
@@ -185,9 +187,10 @@ int rd_id(struct reader *r, const json_t *j, char out[CFG_ID_BYTES])
 		return ERR_REFUSED;
 	n = strlen(s);
 	if (n == 0 || n >= CFG_ID_BYTES || strspn(s, set) != n || *s == '-' || *s == '.')
-		return rd_fail(r, "not a valid name",
-			       "use 1 to %d of A-Z a-z 0-9 . _ -, not starting with . or -",
-			       CFG_ID_BYTES - 1);
+		return rd_fail(
+			r, "not a valid name",
+			"use 1 to %d of A-Z a-z 0-9 . _ -, not starting with . or -",
+			CFG_ID_BYTES - 1);
 	memcpy(out, s, n + 1);
 	return ERR_OK;
 }

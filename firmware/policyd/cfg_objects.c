@@ -63,9 +63,9 @@ static int add_range_item(struct reader *r, const json_t *j, struct growing *g)
 				"clear the host bits (10.1.2.0/24), or order first-last",
 				"\"%.90s\" is not a network or range", s);
 	if (err != ERR_OK)
-		return rd_failf(r,
-				"define the object, or write an address, network or range",
-				"\"%.90s\" is neither an object nor an address", s);
+		return rd_failf(
+			r, "define the object, or write an address, network or range",
+			"\"%.90s\" is neither an object nor an address", s);
 	return grow(r, g, &range, 1, sizeof(range));
 }
 
@@ -140,8 +140,8 @@ static int parse_ports(const char *s, struct cfg_service *svc)
 
 	if (!strcmp(s, "*"))
 		return ERR_OK;
-	if (span_to_u64(lo, 65535, &a) != ERR_OK || span_to_u64(hi, 65535, &b) != ERR_OK ||
-	    a == 0 || a > b)
+	if (span_to_u64(lo, 65535, &a) != ERR_OK ||
+	    span_to_u64(hi, 65535, &b) != ERR_OK || a == 0 || a > b)
 		return ERR_FORMAT;
 	svc->has_ports = true;
 	svc->lo = (uint16_t)a;

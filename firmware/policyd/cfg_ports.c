@@ -28,8 +28,9 @@ static int read_port_name(struct reader *r, const json_t *j, struct cfg_port *po
 	n = strlen(s);
 	if (n == 0 || n >= CFG_NAME_BYTES || s[0] < 'a' || s[0] > 'z' ||
 	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789") != n || !strcmp(s, "lo"))
-		return rd_fail(r, "not a valid port name",
-			       "use 1 to 15 of a-z 0-9, starting with a letter: \"lan0\"");
+		return rd_fail(
+			r, "not a valid port name",
+			"use 1 to 15 of a-z 0-9, starting with a letter: \"lan0\"");
 	memcpy(port->name, s, n + 1);
 	return ERR_OK;
 }
@@ -37,7 +38,8 @@ static int read_port_name(struct reader *r, const json_t *j, struct cfg_port *po
 static bool is_mac(const char *s)
 {
 	for (unsigned i = 0; i < 17; i++) {
-		bool is_hex = (s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f');
+		bool is_hex =
+			(s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f');
 
 		if (i % 3 == 2 ? s[i] != ':' : !is_hex)
 			return false;
@@ -80,15 +82,17 @@ static int read_match(struct reader *r, const json_t *j, struct cfg_port *port)
 	if (rd_string(r, json_object_get(j, key), &s) != ERR_OK)
 		return ERR_REFUSED;
 	if (port->match == CFG_MATCH_NAME && !CONFIG_BOARD_HOST)
-		return rd_fail(r, "kernel names change between boots",
-			       "match by bus path, printed on the port list of the board");
+		return rd_fail(
+			r, "kernel names change between boots",
+			"match by bus path, printed on the port list of the board");
 	ok = port->match == CFG_MATCH_MAC ? is_mac(s) : is_bus_path(s);
 	if (!ok || strlen(s) >= CFG_MATCH_BYTES)
-		return rd_fail(r, "not a valid match value", "%s",
-			       port->match == CFG_MATCH_MAC
-				       ? "write six lower case hex pairs: 02:4c:54:00:00:01"
-				       : "write a path below /sys/devices without leading "
-					 "slash: platform/a003e00.virtio_mmio");
+		return rd_fail(
+			r, "not a valid match value", "%s",
+			port->match == CFG_MATCH_MAC
+				? "write six lower case hex pairs: 02:4c:54:00:00:01"
+				: "write a path below /sys/devices without leading "
+				  "slash: platform/a003e00.virtio_mmio");
 	memcpy(port->match_text, s, strlen(s) + 1);
 	return ERR_OK;
 }
@@ -108,8 +112,7 @@ static int read_zone(struct reader *r, const json_t *j, enum zone *out)
 			return ERR_OK;
 		}
 	}
-	return rd_failf(r,
-			"use one of lan, server, dmz, wireless, mgmt, tslcd, internet",
+	return rd_failf(r, "use one of lan, server, dmz, wireless, mgmt, tslcd, internet",
 			"there is no zone \"%.40s\"", s);
 }
 
@@ -346,16 +349,18 @@ static int check_port_network(struct reader *r, unsigned p, size_t i)
 			const struct net_prefix *a = &cfg->ports[q].addrs[k];
 			struct net_prefix net_a = net_prefix_network(a);
 
-			/* a second address in the very same network of one port is fine */
+			/* a second address in the very same network of one port is fine
+			 */
 			if (!net_prefix_overlaps(a, b) ||
-			    (q == p && a->len == b->len && !net_addr_eq(&a->addr, &b->addr)))
+			    (q == p && a->len == b->len &&
+			     !net_addr_eq(&a->addr, &b->addr)))
 				continue;
 			(void)rd_enter(r, "[%u].addresses[%zu]", p, i);
-			return rd_failf(r,
-					"give every port its own network; renumber one side",
-					"the network %s overlaps %s of port %s",
-					net_prefix_text(&net_b, mine),
-					net_prefix_text(&net_a, other), cfg->ports[q].name);
+			return rd_failf(
+				r, "give every port its own network; renumber one side",
+				"the network %s overlaps %s of port %s",
+				net_prefix_text(&net_b, mine),
+				net_prefix_text(&net_a, other), cfg->ports[q].name);
 		}
 	}
 	return ERR_OK;
@@ -375,10 +380,11 @@ static int check_route(struct reader *r, size_t i)
 			if (!net_prefix_overlaps(&a, to) || to->len < a.len)
 				continue;
 			(void)rd_enter(r, "[%zu].to", i);
-			return rd_failf(r, "remove the route, or renumber the port's network",
-					"%s overlaps the network %s of port %s",
-					net_prefix_text(to, mine), net_prefix_text(&a, other),
-					cfg->ports[p].name);
+			return rd_failf(
+				r, "remove the route, or renumber the port's network",
+				"%s overlaps the network %s of port %s",
+				net_prefix_text(to, mine), net_prefix_text(&a, other),
+				cfg->ports[p].name);
 		}
 	}
 	for (size_t k = 0; k < i; k++) {

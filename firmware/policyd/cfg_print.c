@@ -8,7 +8,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-
 static json_t *range_text(const struct net_range *v)
 {
 	unsigned bytes = net_addr_bytes(v->family);

@@ -67,7 +67,8 @@ static int read_port_list(struct reader *r, const json_t *list, uint32_t zones,
 	if (rd_array(r, list, CONFIG_CFG_MAX_PORTS, "CFG_MAX_PORTS", &n) != ERR_OK)
 		return ERR_REFUSED;
 	if (n == 0)
-		return rd_fail(r, "the list is empty", "name a port or leave the key out");
+		return rd_fail(r, "the list is empty",
+			       "name a port or leave the key out");
 	for (size_t i = 0; i < n; i++) {
 		size_t mark = rd_enter(r, "[%zu]", i);
 		const char *s;
@@ -81,10 +82,11 @@ static int read_port_list(struct reader *r, const json_t *list, uint32_t zones,
 			return rd_failf(r, "use the name of a port in \"ports\"",
 					"there is no port \"%.40s\"", s);
 		if (!(zones & (1U << cfg->ports[p].zone)))
-			return rd_failf(r, "name a port of the rule's zones",
-					"port \"%s\" is in zone %s, which the rule does not "
-					"name",
-					s, cfg_zone_name(cfg->ports[p].zone));
+			return rd_failf(
+				r, "name a port of the rule's zones",
+				"port \"%s\" is in zone %s, which the rule does not "
+				"name",
+				s, cfg_zone_name(cfg->ports[p].zone));
 		*mask |= 1U << p;
 		rd_leave(r, mark);
 	}
@@ -128,7 +130,7 @@ static int check_families(struct reader *r, const struct cfg_rule *rule)
 	for (size_t i = 0; i < rule->svc_count; i++) {
 		uint8_t proto = rule->svc[i].proto;
 
-		any |= proto == IPPROTO_ICMP ? (fam & 1U) != 0
+		any |= proto == IPPROTO_ICMP     ? (fam & 1U) != 0
 		       : proto == IPPROTO_ICMPV6 ? (fam & 2U) != 0
 						 : true;
 	}
@@ -146,9 +148,10 @@ static int check_zones(struct reader *r, const struct cfg_rule *rule)
 	if (rule->action == CFG_PERMIT && !rule->from_any && !rule->to_any &&
 	    (((rule->from & internet) && (rule->to & tslcd)) ||
 	     ((rule->from & tslcd) && (rule->to & internet))))
-		return rd_fail(r, "the rule permits traffic between internet and tslcd",
-			       "remove one of the two zones: these are never forwarded to "
-			       "each other");
+		return rd_fail(
+			r, "the rule permits traffic between internet and tslcd",
+			"remove one of the two zones: these are never forwarded to "
+			"each other");
 	if (rule->action == CFG_REJECT && !rule->from_any && (rule->from & ZONE_OUTSIDE))
 		return rd_fail(r, "reject answers packets from tslcd or internet",
 			       "use drop: the appliance stays silent to the outside");
@@ -213,7 +216,8 @@ static int read_labels(struct reader *r, const json_t *j, struct cfg_rule *rule)
 	if ((v = json_object_get(j, "log"))) {
 		mark = rd_enter(r, ".log");
 		if (!json_is_boolean(v))
-			return rd_fail(r, "expected true or false", "write true or false");
+			return rd_fail(r, "expected true or false",
+				       "write true or false");
 		rule->log = json_is_true(v);
 		rd_leave(r, mark);
 	}
@@ -222,18 +226,11 @@ static int read_labels(struct reader *r, const json_t *j, struct cfg_rule *rule)
 
 static int read_rule(struct reader *r, const json_t *j, struct cfg_rule *rule)
 {
-	static const struct key keys[] = {{"id", true},
-					  {"from", true},
-					  {"to", true},
-					  {"action", true},
-					  {"in", false},
-					  {"out", false},
-					  {"source", false},
-					  {"destination", false},
-					  {"service", false},
-					  {"log", false},
-					  {"comment", false},
-					  {NULL, false}};
+	static const struct key keys[] = {
+		{"id", true},      {"from", true},         {"to", true},
+		{"action", true},  {"in", false},          {"out", false},
+		{"source", false}, {"destination", false}, {"service", false},
+		{"log", false},    {"comment", false},     {NULL, false}};
 	size_t mark;
 
 	if (rd_object(r, j, keys) != ERR_OK || read_labels(r, j, rule) != ERR_OK)

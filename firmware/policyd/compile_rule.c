@@ -15,8 +15,8 @@
 
 /* What one kernel rule matches beside zones. */
 struct variant {
-	uint8_t family; /* 4, 6, or 0 for both */
-	uint8_t proto;	/* 0 = any */
+	uint8_t family;                /* 4, 6, or 0 for both */
+	uint8_t proto;                 /* 0 = any */
 	const struct cfg_service *svc; /* ICMP type, or NULL */
 	bool has_ports;
 };
@@ -105,7 +105,8 @@ static void match_one_range(struct nftnl_rule *r, const struct net_range *v)
 		ex_cmp(r, NFT_CMP_EQ, v->lo, bytes);
 		return;
 	}
-	while (bits < bytes * 8 && !(((v->lo[bits / 8] ^ v->hi[bits / 8]) >> (7 - bits % 8)) & 1))
+	while (bits < bytes * 8 &&
+	       !(((v->lo[bits / 8] ^ v->hi[bits / 8]) >> (7 - bits % 8)) & 1))
 		bits++;
 	memcpy(p.addr.b, v->lo, 16);
 	p.len = (uint8_t)bits;

@@ -48,7 +48,8 @@ int engine_open(struct engine *e)
 	if (r == ERR_OK)
 		r = rtnl_open(&e->rtnl);
 	if (r != ERR_OK) {
-		(void)snprintf(e->why, sizeof(e->why), "opening netlink: %s", err_text(r));
+		(void)snprintf(e->why, sizeof(e->why), "opening netlink: %s",
+			       err_text(r));
 		engine_close(e);
 	}
 	return r;
@@ -228,8 +229,9 @@ static void go_back(struct engine *e)
 	if (r != ERR_OK)
 		r = engine_shut(e);
 	if (r != ERR_OK)
-		(void)snprintf(e->why, sizeof(e->why), "%.190s; and closing failed: %.150s",
-			       why, "see the console");
+		(void)snprintf(e->why, sizeof(e->why),
+			       "%.190s; and closing failed: %.150s", why,
+			       "see the console");
 	else
 		memcpy(e->why, why, sizeof(why));
 }

@@ -10,10 +10,10 @@
 #include "rtnl.h"
 
 enum engine_state {
-	ENGINE_CLOSED,	 /* the built-in closed rules, forwarding off */
+	ENGINE_CLOSED,   /* the built-in closed rules, forwarding off */
 	ENGINE_ENFORCED, /* `cfg` is in the kernel, read back and compared */
-	ENGINE_KEPT,	 /* rules of an earlier run that no stored file explains */
-	ENGINE_BROKEN,	 /* not even the closed rules could be verified */
+	ENGINE_KEPT,     /* rules of an earlier run that no stored file explains */
+	ENGINE_BROKEN,   /* not even the closed rules could be verified */
 };
 
 struct engine {
@@ -23,7 +23,7 @@ struct engine {
 	struct cfg cfg; /* what is enforced; empty unless ENGINE_ENFORCED */
 	size_t kernel_rules;
 	uint32_t generation; /* of nf_tables after our last transaction */
-	char why[400];	     /* the last failure, one sentence */
+	char why[400];       /* the last failure, one sentence */
 };
 
 const char *engine_state_name(enum engine_state state);

@@ -21,7 +21,8 @@ void intake_explain(const struct cfg_error *error, char *text, size_t max)
 	say_clean(e.reason);
 	say_clean(e.fix);
 	if (e.line)
-		(void)snprintf(place, sizeof(place), " line=%u column=%u", e.line, e.column);
+		(void)snprintf(place, sizeof(place), " line=%u column=%u", e.line,
+			       e.column);
 	(void)snprintf(text, max, "path=%s%s reason=\"%s\" fix=\"%s\"", e.path, place,
 		       e.reason, e.fix);
 }
@@ -48,10 +49,11 @@ static void explain_engine(const struct engine *e, int code, char *text, size_t 
 	bool is_port = code == ERR_NOENT || code == ERR_EXIST;
 
 	(void)snprintf(error.reason, sizeof(error.reason), "%.250s", e->why);
-	(void)snprintf(error.fix, sizeof(error.fix), "%s",
-		       is_port ? "correct \"match\" of this port, or plug the interface in"
-			       : "send this line to support; in force is what the next "
-				 "line says");
+	(void)snprintf(
+		error.fix, sizeof(error.fix), "%s",
+		is_port ? "correct \"match\" of this port, or plug the interface in"
+			: "send this line to support; in force is what the next "
+			  "line says");
 	intake_explain(&error, text, max);
 }
 
@@ -203,7 +205,8 @@ static int check_serial(const struct engine *e, const struct cfg *cfg, char *why
 		return ERR_OK;
 	(void)snprintf(error.reason, sizeof(error.reason),
 		       "serial %llu is not above serial %llu in force",
-		       (unsigned long long)cfg->serial, (unsigned long long)e->cfg.serial);
+		       (unsigned long long)cfg->serial,
+		       (unsigned long long)e->cfg.serial);
 	(void)snprintf(error.fix, sizeof(error.fix), "write %llu or more",
 		       (unsigned long long)e->cfg.serial + 1);
 	intake_explain(&error, why, max);
@@ -229,7 +232,8 @@ static bool is_same(const struct engine *e, const struct cfg *cfg, struct span t
 }
 
 /* Keep the new configuration on flash; without that it must not stay. */
-static int save(struct engine *e, const char *dir, struct span text, char *why, size_t max)
+static int save(struct engine *e, const char *dir, struct span text, char *why,
+		size_t max)
 {
 	struct cfg_error error = {.path = "$"};
 	char reason[200];

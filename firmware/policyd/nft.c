@@ -30,7 +30,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define NFT_ANSWER_S 30	     /* the kernel answers within this or the transaction failed */
+#define NFT_ANSWER_S 30 /* the kernel answers within this or the transaction failed */
 #define MSG_ROOM_BYTES 65536 /* the longest single message we build */
 #define NFT_TYPE_IFNAME 41   /* nft's datatype number */
 #define ELEMS_PER_MSG 512    /* keeps an element list under its 16 bit length */
@@ -222,7 +222,8 @@ static void put_elem(struct nlmsghdr *h, const struct prog_set *s,
 	struct nlattr *key, *data, *verdict;
 
 	if (e->is_end)
-		mnl_attr_put_u32(h, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_INTERVAL_END));
+		mnl_attr_put_u32(h, NFTA_SET_ELEM_FLAGS,
+				 htonl(NFT_SET_ELEM_INTERVAL_END));
 	key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
 	mnl_attr_put(h, NFTA_DATA_VALUE, s->key_len, e->key);
 	mnl_attr_nest_end(h, key);
@@ -302,10 +303,14 @@ int nft_build(struct nft *n, const struct prog *old, const struct prog *new)
 static void explain(struct nft *n, uint32_t seq, int err)
 {
 	static const char *const names[] = {
-		[NFT_MSG_NEWTABLE] = "table",	[NFT_MSG_NEWCHAIN] = "chain",
-		[NFT_MSG_NEWRULE] = "rule",	[NFT_MSG_DELRULE] = "delete rules",
-		[NFT_MSG_NEWSET] = "set",	[NFT_MSG_DELSET] = "delete set",
-		[NFT_MSG_DELCHAIN] = "delete chain", [NFT_MSG_NEWSETELEM] = "set elements",
+		[NFT_MSG_NEWTABLE] = "table",
+		[NFT_MSG_NEWCHAIN] = "chain",
+		[NFT_MSG_NEWRULE] = "rule",
+		[NFT_MSG_DELRULE] = "delete rules",
+		[NFT_MSG_NEWSET] = "set",
+		[NFT_MSG_DELSET] = "delete set",
+		[NFT_MSG_DELCHAIN] = "delete chain",
+		[NFT_MSG_NEWSETELEM] = "set elements",
 	};
 	const char *what = "transaction";
 	size_t at = 0, index = 0;
@@ -323,8 +328,8 @@ static void explain(struct nft *n, uint32_t seq, int err)
 		index++;
 		at += align4(h->nlmsg_len);
 	}
-	(void)snprintf(n->why, sizeof(n->why), "kernel refused %s (message %zu): %s", what,
-		       index, strerror(err));
+	(void)snprintf(n->why, sizeof(n->why), "kernel refused %s (message %zu): %s",
+		       what, index, strerror(err));
 }
 
 /* Wait for the acknowledgement of the batch's end, or the first error. */
@@ -340,16 +345,16 @@ static int wait_ack(struct nft *n, uint32_t first_seq, uint32_t last_seq)
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0) {
-			(void)snprintf(n->why, sizeof(n->why), "no answer of the kernel: %s",
-				       strerror(errno));
+			(void)snprintf(n->why, sizeof(n->why),
+				       "no answer of the kernel: %s", strerror(errno));
 			return ERR_SYS;
 		}
 		for (struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
 		     h = mnl_nlmsg_next(h, &left)) {
 			const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
 
-			if (h->nlmsg_type != NLMSG_ERROR || h->nlmsg_seq - first_seq >
-								    last_seq - first_seq)
+			if (h->nlmsg_type != NLMSG_ERROR ||
+			    h->nlmsg_seq - first_seq > last_seq - first_seq)
 				continue; /* left over of an earlier request */
 			if (e->error != 0 && verdict == ERR_OK) {
 				explain(n, h->nlmsg_seq, -e->error);

@@ -25,12 +25,11 @@
 
 static int usage(FILE *f, int code)
 {
-	(void)fprintf(f,
-		      "usage: policyd -n FILE    check a configuration\n"
-		      "       policyd -nv FILE   and print its canonical form (JSON)\n"
-		      "       policyd -nl FILE   and print the compiled rules\n"
-		      "Without arguments it is a daemon that svcd starts.\n"
-		      "Exit code: 0 valid, 1 refused, 2 usage or system error.\n");
+	(void)fprintf(f, "usage: policyd -n FILE    check a configuration\n"
+			 "       policyd -nv FILE   and print its canonical form (JSON)\n"
+			 "       policyd -nl FILE   and print the compiled rules\n"
+			 "Without arguments it is a daemon that svcd starts.\n"
+			 "Exit code: 0 valid, 1 refused, 2 usage or system error.\n");
 	return code;
 }
 

@@ -72,8 +72,8 @@ static void copy_name(struct prog *p, char *to, size_t room, const char *from)
  */
 struct prog_chain *prog_add_chain(struct prog *p, const char *name)
 {
-	struct prog_chain *c = grow(p, (void **)&p->chains, p->chain_count, &p->chain_room,
-				    PROG_CHAINS_MAX, sizeof(*c));
+	struct prog_chain *c = grow(p, (void **)&p->chains, p->chain_count,
+				    &p->chain_room, PROG_CHAINS_MAX, sizeof(*c));
 
 	if (!c)
 		return NULL;
@@ -311,8 +311,8 @@ int prog_diff(const char *want, const char *have, char *line, size_t max)
 			size_t at = differs_at(want, have, nw < nh ? nw : nh);
 			int head = nw < DIFF_HEAD ? (int)nw : DIFF_HEAD;
 
-			(void)snprintf(line, max, "%.*s: wanted '%.*s' found '%.*s'", head,
-				       want, piece(nw - at), want + at,
+			(void)snprintf(line, max, "%.*s: wanted '%.*s' found '%.*s'",
+				       head, want, piece(nw - at), want + at,
 				       piece(nh - at), have + at);
 			return ERR_MISMATCH;
 		}

@@ -33,7 +33,7 @@ struct prog_chain {
 
 struct prog_elem {
 	uint8_t key[PROG_KEY_BYTES];
-	bool is_end; /* end of an interval, exclusive */
+	bool is_end;                /* end of an interval, exclusive */
 	char jump[PROG_NAME_BYTES]; /* maps: chain the element jumps to */
 };
 

@@ -60,8 +60,8 @@ void rtnl_close(struct rtnl *r)
  *
  * Returns ERR_OK, ERR_SYS, or ERR_KERNEL with errno set to the kernel's reason.
  */
-int rtnl_run(struct rtnl *r, struct nlmsghdr *h, int (*cb)(const struct nlmsghdr *, void *),
-	     void *data)
+int rtnl_run(struct rtnl *r, struct nlmsghdr *h,
+	     int (*cb)(const struct nlmsghdr *, void *), void *data)
 {
 	uint8_t buf[32768];
 	unsigned portid = mnl_socket_get_portid(r->nl);
@@ -116,7 +116,8 @@ static int on_link(const struct nlmsghdr *h, void *data)
 	mnl_attr_for_each(a, h, sizeof(*info))
 	{
 		if (mnl_attr_get_type(a) == IFLA_IFNAME)
-			(void)snprintf(l->name, sizeof(l->name), "%s", mnl_attr_get_str(a));
+			(void)snprintf(l->name, sizeof(l->name), "%s",
+				       mnl_attr_get_str(a));
 		if (mnl_attr_get_type(a) == IFLA_ADDRESS &&
 		    mnl_attr_get_payload_len(a) == sizeof(l->mac))
 			memcpy(l->mac, mnl_attr_get_payload(a), sizeof(l->mac));
@@ -171,8 +172,9 @@ static bool link_matches(const struct rtnl_link *l, const struct cfg_port *port)
 		return strncmp(l->bus, port->match_text, n) == 0 &&
 		       (l->bus[n] == '\0' || l->bus[n] == '/');
 	case CFG_MATCH_MAC:
-		(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", l->mac[0],
-			       l->mac[1], l->mac[2], l->mac[3], l->mac[4], l->mac[5]);
+		(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x",
+			       l->mac[0], l->mac[1], l->mac[2], l->mac[3], l->mac[4],
+			       l->mac[5]);
 		return !strcmp(mac, port->match_text);
 	case CFG_MATCH_NAME:
 	default:
@@ -233,8 +235,8 @@ static int set_link(struct rtnl *r, int index, bool up, const char *name)
 		mnl_attr_put_strz(h, IFLA_IFNAME, name);
 	err = rtnl_run(r, h, NULL, NULL);
 	if (err != ERR_OK)
-		(void)snprintf(r->why, sizeof(r->why), "interface %s: %s", name ? name : "",
-			       strerror(errno));
+		(void)snprintf(r->why, sizeof(r->why), "interface %s: %s",
+			       name ? name : "", strerror(errno));
 	return err;
 }
 
@@ -375,8 +377,9 @@ int rtnl_verify(struct rtnl *r, const struct cfg *cfg)
 			return ERR_MISMATCH;
 		if (!r->links[l].is_up || strcmp(r->links[l].name, cfg->ports[p].name)) {
 			(void)snprintf(r->why, sizeof(r->why),
-				       "port %s is named %s and is %s", cfg->ports[p].name,
-				       r->links[l].name, r->links[l].is_up ? "up" : "down");
+				       "port %s is named %s and is %s",
+				       cfg->ports[p].name, r->links[l].name,
+				       r->links[l].is_up ? "up" : "down");
 			return ERR_MISMATCH;
 		}
 	}
@@ -387,7 +390,8 @@ int rtnl_verify(struct rtnl *r, const struct cfg *cfg)
 			known |= !strcmp(r->links[i].name, cfg->ports[p].name);
 		if (!known) {
 			(void)snprintf(r->why, sizeof(r->why),
-				       "interface %s is up but in no zone", r->links[i].name);
+				       "interface %s is up but in no zone",
+				       r->links[i].name);
 			return ERR_MISMATCH;
 		}
 	}

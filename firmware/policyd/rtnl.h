@@ -10,7 +10,7 @@
 
 #define RTNL_LINKS_MAX 128
 #define RTNL_ANSWER_S 10 /* the kernel answers within this or the request failed */
-#define RTNL_PROTO 76 /* rtm_protocol of our routes: only these are ours to delete */
+#define RTNL_PROTO 76    /* rtm_protocol of our routes: only these are ours to delete */
 
 struct mnl_socket;
 

@@ -45,7 +45,8 @@ static int on_addr(const struct nlmsghdr *h, void *data)
 	{
 		uint16_t type = mnl_attr_get_type(a);
 
-		if ((type == IFA_LOCAL || (type == IFA_ADDRESS && got.addr.family == 6)) &&
+		if ((type == IFA_LOCAL ||
+		     (type == IFA_ADDRESS && got.addr.family == 6)) &&
 		    mnl_attr_get_payload_len(a) == net_addr_bytes(got.addr.family))
 			memcpy(got.addr.b, mnl_attr_get_payload(a),
 			       mnl_attr_get_payload_len(a));
@@ -212,8 +213,8 @@ int rtnl_set_routes(struct rtnl *r, const struct cfg *cfg)
 	s.cfg = cfg;
 	for (uint8_t family = 4; err == ERR_OK && family <= 6;
 	     family = (uint8_t)(family + 2)) {
-		struct nlmsghdr *h =
-			rtnl_request(buf, RTM_GETROUTE, NLM_F_DUMP, sizeof(*info), &extra);
+		struct nlmsghdr *h = rtnl_request(buf, RTM_GETROUTE, NLM_F_DUMP,
+						  sizeof(*info), &extra);
 
 		info = extra;
 		info->rtm_family = kernel_family(family);
@@ -223,7 +224,6 @@ int rtnl_set_routes(struct rtnl *r, const struct cfg *cfg)
 		err = change_route(r, RTM_DELROUTE, 0, &s.v[i], NULL);
 	for (size_t i = 0; err == ERR_OK && i < cfg->route_count; i++)
 		err = change_route(r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
-				   &cfg->routes[i],
-				   cfg->ports[cfg->routes[i].port].name);
+				   &cfg->routes[i], cfg->ports[cfg->routes[i].port].name);
 	return err;
 }

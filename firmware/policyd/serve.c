@@ -75,7 +75,8 @@ static int send_status(const struct server *s, const struct peer *p, uint32_t se
 		sbuf_putf(&b, "serial=%llu\ndevice=%s\nagency=%s\nrules=%zu\nports=%zu\n",
 			  (unsigned long long)e->cfg.serial, e->cfg.device, e->cfg.agency,
 			  e->cfg.rule_count, e->cfg.port_count);
-	sbuf_putf(&b, "kernel_rules=%zu\ngeneration=%u\n", e->kernel_rules, e->generation);
+	sbuf_putf(&b, "kernel_rules=%zu\ngeneration=%u\n", e->kernel_rules,
+		  e->generation);
 	return ipc_send(p->fd, IPC_STATUS, seq, span_of(text, b.n), -1);
 }
 

@@ -20,7 +20,7 @@
 enum kind {
 	KIND_ALWAYS,
 	KIND_CONNTRACK, /* exists once connection tracking is in use */
-	KIND_FIRST_NS,	/* can be written in the first network namespace only */
+	KIND_FIRST_NS,  /* can be written in the first network namespace only */
 };
 
 struct setting {
@@ -197,7 +197,8 @@ int sysctl_verify(bool has_conntrack, bool is_forwarding, char *why, size_t why_
 	int r = visit_all(&v);
 
 	for (size_t i = 0; r == ERR_OK && i < 2; i++) {
-		struct setting s = {forwarding[i], is_forwarding ? "1" : "0", KIND_ALWAYS};
+		struct setting s = {forwarding[i], is_forwarding ? "1" : "0",
+				    KIND_ALWAYS};
 		char path[64];
 
 		(void)snprintf(path, sizeof(path), ROOT "%s", s.path);
