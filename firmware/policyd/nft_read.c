@@ -22,6 +22,8 @@
 /* libmnl's iterator macros subtract pointers into an int */
 #pragma GCC diagnostic ignored "-Wconversion"
 
+#define READ_TRIES 20
+
 struct dump {
 	struct prog *prog;
 	struct prog_set *set; /* while elements are read */
@@ -47,6 +49,9 @@ static int run(struct nft *n, struct nlmsghdr *h, mnl_cb_t cb, void *data)
 		r = mnl_cb_run(buf, (size_t)len, seq, portid, cb, data);
 		if (r == MNL_CB_STOP)
 			return ERR_OK;
+		/* NLM_F_DUMP_INTR: something changed while the kernel told us */
+		if (r < 0 && errno == EINTR)
+			return ERR_BUSY;
 		if (r < 0)
 			return errno == ENOENT ? ERR_NOENT : ERR_KERNEL;
 	}
@@ -225,15 +230,7 @@ static int read_sets(struct nft *n, struct dump *d)
 	return r;
 }
 
-/*
- * Read the content of our table.
- *
- * @out  initialised by this call; empty when the table does not exist yet;
- *       prog_clear() frees it
- *
- * Returns ERR_OK, ERR_NOMEM, ERR_KERNEL or ERR_SYS.
- */
-int nft_read(struct nft *n, struct prog *out)
+static int read_once(struct nft *n, struct prog *out)
 {
 	struct dump d = {.prog = out};
 	uint8_t buf[1024];
@@ -255,11 +252,31 @@ int nft_read(struct nft *n, struct prog *out)
 		r = d.err;
 	if (r == ERR_OK && out->is_full)
 		r = ERR_NOMEM;
-	if (r != ERR_OK) {
+	if (r != ERR_OK)
+		prog_clear(out);
+	return r;
+}
+
+/*
+ * Read the content of our table.
+ *
+ * @out  initialised by this call; empty when the table does not exist yet;
+ *       prog_clear() frees it
+ *
+ * Somebody else's transactions make the kernel's answer inconsistent; it is
+ * asked again, READ_TRIES times at most.
+ *
+ * Returns ERR_OK, ERR_NOMEM, ERR_KERNEL, ERR_BUSY or ERR_SYS.
+ */
+int nft_read(struct nft *n, struct prog *out)
+{
+	int r = ERR_BUSY;
+
+	for (int i = 0; r == ERR_BUSY && i < READ_TRIES; i++)
+		r = read_once(n, out);
+	if (r != ERR_OK)
 		(void)snprintf(n->why, sizeof(n->why), "reading the table back: %s",
 			       err_text(r));
-		prog_clear(out);
-	}
 	return r;
 }
 
