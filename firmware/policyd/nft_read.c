@@ -30,6 +30,32 @@ struct dump {
 	int err;
 };
 
+/* Whether the end of dump @seq is among the messages. */
+static bool has_done(const uint8_t *buf, ssize_t len, uint32_t seq)
+{
+	int left = (int)len;
+
+	for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, left);
+	     h = mnl_nlmsg_next(h, &left)) {
+		if (h->nlmsg_seq == seq &&
+		    (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR))
+			return true;
+	}
+	return false;
+}
+
+/* Receive an interrupted dump to its end, so that the next answer is the next
+ * request's. */
+static int skip_dump(struct nft *n, uint8_t *buf, size_t max, ssize_t len, uint32_t seq)
+{
+	while (!has_done(buf, len, seq)) {
+		len = mnl_socket_recvfrom(n->nl, buf, max);
+		if (len < 0 && errno != EINTR)
+			return ERR_SYS;
+	}
+	return ERR_BUSY;
+}
+
 static int run(struct nft *n, struct nlmsghdr *h, mnl_cb_t cb, void *data)
 {
 	uint8_t buf[32768];
@@ -51,7 +77,7 @@ static int run(struct nft *n, struct nlmsghdr *h, mnl_cb_t cb, void *data)
 			return ERR_OK;
 		/* NLM_F_DUMP_INTR: something changed while the kernel told us */
 		if (r < 0 && errno == EINTR)
-			return ERR_BUSY;
+			return skip_dump(n, buf, sizeof(buf), len, seq);
 		if (r < 0)
 			return errno == ENOENT ? ERR_NOENT : ERR_KERNEL;
 	}
