@@ -6,6 +6,7 @@ what the appliance receives.  Frames are built by hand because the tests send
 many of them.
 """
 import ctypes
+import errno
 import itertools
 import os
 import select
@@ -15,6 +16,7 @@ import threading
 
 import ns
 import province
+import topology
 
 ETH_P_ALL = 3
 SOL_PACKET = 263
@@ -195,26 +197,45 @@ class Cable:
         self.box_mac = mac_bytes(province.box_mac(lab, segment.index))
         # A station of the tests on this cable, beside the real hosts.
         self.mac = b"\x02\x4c\x54" + bytes((lab, 0xfe, segment.index))
-        with ns.inside(province.ns_name(lab, "sw")):
-            self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-            self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
-            self.sock.bind((segment.tap, ETH_P_ALL))
-        self.sock.setblocking(False)
+        self.lab = lab
         self.lost = 0
+        self.sock = self._open()
+
+    def _open(self):
+        with ns.inside(province.ns_name(self.lab, "sw")):
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+            sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+            sock.bind((self.segment.tap, ETH_P_ALL))
+        sock.setblocking(False)
+        return sock
+
+    def rebind(self):
+        """The cable was made anew: go on with the new one; what the old one still had."""
+        rest = self.read()
+        old, self.sock = self.sock, self._open()
+        old.close()
+        return rest
 
     def fileno(self):
         return self.sock.fileno()
 
     def send(self, packet, kind=None, dst_mac=None):
-        """Send one IP packet (or other, with KIND) to the appliance."""
+        """Send one IP packet (or other, with KIND) to the appliance.
+
+        False when there is no cable at the moment: the frame was not sent.
+        """
         frame = ether(dst_mac or self.box_mac, self.mac, packet, kind)
         while True:
             try:
                 self.sock.send(frame)
-                return
+                return True
             except BlockingIOError:
                 select.select([], [self.sock], [], 1)
+            except OSError as e:
+                if e.errno not in (errno.ENXIO, errno.ENODEV, errno.ENETDOWN, errno.EBADF):
+                    raise
+                return False
 
     def read(self):
         """All frames that the appliance has sent since the last call."""
@@ -224,6 +245,9 @@ class Cable:
                 out.append(Seen(self.zone, self.sock.recv(65536)))
             except BlockingIOError:
                 break
+            except OSError as e:
+                if e.errno != errno.ENETDOWN:   # told once when the cable goes
+                    raise
         drops = struct.unpack("II", self.sock.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
         self.lost += drops
         return out
@@ -240,13 +264,20 @@ class Cables:
         self.by_zone = {s.zone: Cable(lab, s) for s in province.SEGMENTS}
         self.log = []
         # One processor keeps the order of frames over all queues of the kernel.
+        topology.on_new_cables.append(self.rebind)
         self.cpus = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {min(self.cpus)})
 
     def __getitem__(self, zone):
         return self.by_zone[zone]
 
+    def rebind(self):
+        """The appliance's namespace and its cables were made anew."""
+        for c in self.by_zone.values():
+            self.log += c.rebind()
+
     def close(self):
+        topology.on_new_cables.remove(self.rebind)
         os.sched_setaffinity(0, self.cpus)
         for c in self.by_zone.values():
             c.close()
@@ -370,7 +401,8 @@ class Flow(threading.Thread):
             for p in self.probes:
                 mark = next_mark()
                 self.sent[mark] = p
-                self.cables[p.zone].send(p.make(port, mark))
+                if not self.cables[p.zone].send(p.make(port, mark)):
+                    del self.sent[mark]
             with self.progress:
                 self.rounds += 1
                 self.progress.notify_all()

@@ -33,6 +33,9 @@ NO_BRIDGE_FILTER = {
     "net/bridge/bridge-nf-call-arptables": 0,
 }
 
+# Called when the appliance's cables have been made, before it is switched on.
+on_new_cables = []
+
 
 def existing(lab):
     """The namespaces of this lab that exist."""
@@ -122,6 +125,8 @@ def make_box(lab, board):
                       f"link set p{s.index} master q{s.index} up"]
     ns.ip(sw, switch)
     ns.ip(box, inner)
+    for call in on_new_cables:
+        call()
 
 
 def unplug_box(lab):
