@@ -296,7 +296,8 @@ class QemuAppliance(Appliance):
         self.count = 0
 
     def command(self):
-        return super().command() + ["--disk", os.path.join(self.dir, "disk.img")]
+        return super().command() + ["--disk", os.path.join(self.dir, "disk.img"),
+                                    "--lab", str(self.lab)]
 
     def power_off(self):
         if self.link:

@@ -142,7 +142,7 @@ ZONE_HOST = {"lan": "lan1", "server": "srv1", "dmz": "dmz1", "wireless": "wifi1"
 
 # virtio-mmio transports of `-M virt`: the order of the board's NICs is fixed in
 # board/qemu-arm64/run; port I is the platform device BUS_BASE + I * 0x200.
-QEMU_BUS = tuple(f"platform/a00{0x3e00 - 0x200 * i:04x}.virtio_mmio" for i in range(7))
+QEMU_BUS = tuple(f"platform/a00{0x2c00 + 0x200 * i:04x}.virtio_mmio" for i in range(7))
 
 OBJECTS = {
     "lan-net": ["192.168.10.0/24", "2001:2:0:10::/64"],

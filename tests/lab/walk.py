@@ -232,8 +232,9 @@ def demonstrate(lab):
                   lambda: step_closed(walk, cables))
         if not lab.is_up() or walk.failed:
             return walk
-        walk.step("apply the agency's policy", "enforced",
-                  lambda: step_apply(walk, lab.default_config()))
+        if not walk.step("apply the agency's policy", "enforced",
+                         lambda: step_apply(walk, lab.default_config())):
+            return walk
         for name, address in (("IPv4", dc.ip4), ("IPv6", dc.ip6)):
             walk.step(f"LAN -> data centre web, {name}", "HTTP 200",
                       lambda a=address: step_web(walk, a))
