@@ -23,7 +23,9 @@
 
 #define CT_BIT(state) (1U << ((state) % IP_CT_IS_REPLY + 1))
 #define CT_INVALID 1U
-#define CT_KNOWN (CT_BIT(IP_CT_ESTABLISHED) | CT_BIT(IP_CT_RELATED))
+#define CT_ESTABLISHED CT_BIT(IP_CT_ESTABLISHED)
+#define CT_RELATED CT_BIT(IP_CT_RELATED)
+#define CT_KNOWN (CT_ESTABLISHED | CT_RELATED)
 
 #define ICMP_ECHO 8
 #define ICMP6_ECHO 128
@@ -167,20 +169,22 @@ static void forward_rules(struct prog *p)
 	ex_counter(r);
 	ex_verdict(r, NF_DROP);
 
-	r = prog_add_rule(p, "forward", "built-in invalid");
-	ex_ct_state(r, CT_INVALID);
-	ex_counter(r);
-	ex_verdict(r, NF_DROP);
-
 	r = prog_add_rule(p, "forward", "built-in established");
-	ex_ct_state(r, CT_KNOWN);
+	ex_ct_state(r, CT_ESTABLISHED);
 	ex_counter(r);
 	ex_verdict(r, NF_ACCEPT);
+
+	r = prog_add_rule(p, "forward", "built-in invalid");
+	ex_ct_state(r, CT_INVALID);
+	guard_drop(p, r, "invalid");
+	compile_forward_guard(p);
+	compile_related(p, CT_RELATED);
 
 	r = prog_add_rule(p, "forward", "built-in pairs");
 	load_pair(r);
 	ex_lookup(r, "pairs", true);
 
+	compile_tunnel_rules(p);
 	drop_rest(p, "forward", "built-in default-deny");
 }
 
@@ -298,6 +302,8 @@ int compile_cfg(const struct cfg *cfg, struct prog *out)
 {
 	prog_init(out);
 	base_chains(out);
+	compile_guard(cfg, out);
+	compile_tunnel_sets(out);
 	for (unsigned a = 0; a < ZONE_COUNT; a++) {
 		for (unsigned b = 0; b < ZONE_COUNT; b++)
 			compile_pair(cfg, out, (enum zone)a, (enum zone)b);

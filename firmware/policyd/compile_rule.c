@@ -19,6 +19,7 @@ struct variant {
 	uint8_t proto;                 /* 0 = any */
 	const struct cfg_service *svc; /* ICMP type, or NULL */
 	bool has_ports;
+	bool is_any; /* a permit without services: everything but tunnels */
 };
 
 /* Ranges of one family out of a sorted list. */
@@ -34,28 +35,6 @@ static const struct net_range *family_part(const struct net_range *v, size_t n,
 		to++;
 	*count = to - from;
 	return v + from;
-}
-
-/* Fill a set's elements; intervals as start and exclusive end. */
-static void put_interval(struct prog *p, struct prog_set *s, const uint8_t *lo,
-			 const uint8_t *hi)
-{
-	struct prog_elem *e = prog_add_elem(p, s);
-	uint8_t next[PROG_KEY_BYTES] = {0};
-
-	if (!e)
-		return;
-	memcpy(e->key, lo, s->key_len);
-	if (!(s->flags & NFT_SET_INTERVAL))
-		return;
-	memcpy(next, hi, s->key_len);
-	if (!net_bytes_next(next, s->key_len))
-		return; /* up to the last address: no end element */
-	e = prog_add_elem(p, s);
-	if (!e)
-		return;
-	memcpy(e->key, next, s->key_len);
-	e->is_end = true;
 }
 
 /* Find a set with the same content as the last one, and drop the last then. */
@@ -144,7 +123,7 @@ static void match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_r
 	if (!s)
 		return;
 	for (size_t i = 0; i < count; i++)
-		put_interval(p, s, v[i].lo, v[i].hi);
+		prog_add_range(p, s, v[i].lo, v[i].hi);
 	ex_lookup(r, share_last_set(p), false);
 }
 
@@ -193,7 +172,7 @@ static void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftn
 		ex_cmp(r, NFT_CMP_LTE, v[0].hi + 2, 2);
 	} else if ((s = new_set(p, "ports", TYPE_SERVICE, 2, is_interval))) {
 		for (size_t i = 0; i < n; i++)
-			put_interval(p, s, v[i].lo + 2, v[i].hi + 2);
+			prog_add_range(p, s, v[i].lo + 2, v[i].hi + 2);
 		ex_lookup(r, share_last_set(p), false);
 	}
 	free(v);
@@ -221,6 +200,20 @@ static void match_port_names(const struct cfg *cfg, struct prog *p, struct nftnl
 		ex_meta(r, key, NFT_REG_1);
 		ex_lookup(r, share_last_set(p), false);
 	}
+}
+
+/* Of UDP all but Teredo, of the rest all but tunnels. */
+static void match_no_tunnel(struct nftnl_rule *r, uint8_t proto)
+{
+	static const uint8_t teredo[2] = {TEREDO_PORT >> 8, TEREDO_PORT & 0xff};
+
+	if (proto == IPPROTO_UDP) {
+		ex_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2);
+		ex_cmp(r, NFT_CMP_NEQ, teredo, sizeof(teredo));
+		return;
+	}
+	ex_meta(r, NFT_META_L4PROTO, NFT_REG_1);
+	ex_lookup_not(r, "tunnels_or_udp");
 }
 
 static void finish(const struct cfg_rule *rule, struct nftnl_rule *r, bool is_tcp_reject,
@@ -253,6 +246,8 @@ static void emit(const struct cfg *cfg, const struct cfg_rule *rule, struct prog
 	}
 	if (v->proto)
 		ex_proto(r, v->proto);
+	if (v->is_any)
+		match_no_tunnel(r, v->proto);
 	if (v->has_ports)
 		match_ports(rule, p, r, v->proto);
 	if (v->svc && v->svc->has_type)
@@ -285,6 +280,15 @@ static void emit_services(const struct cfg *cfg, const struct cfg_rule *rule,
 {
 	struct variant any = {.family = family};
 
+	if (rule->svc_count == 0 && rule->action == CFG_PERMIT) {
+		struct variant udp = {
+			.family = family, .proto = IPPROTO_UDP, .is_any = true};
+
+		any.is_any = true;
+		emit(cfg, rule, p, chain, &udp, is_silent);
+		emit(cfg, rule, p, chain, &any, is_silent);
+		return;
+	}
 	if (rule->svc_count == 0) {
 		if (rule->action == CFG_REJECT && !is_silent) {
 			struct variant tcp = {.family = family, .proto = IPPROTO_TCP};

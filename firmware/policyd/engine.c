@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "compile.h"
+#include "flows.h"
 #include "sysctl.h"
 
 /*
@@ -194,6 +195,8 @@ static int enforce(struct engine *e, const struct cfg *cfg, const struct prog *p
 		return r;
 	}
 	r = load(e, p);
+	if (r == ERR_OK)
+		r = flows_cut(cfg, &e->cut, e->why, sizeof(e->why));
 	if (r == ERR_OK)
 		r = sysctl_harden(true, e->why, sizeof(e->why));
 	if (r != ERR_OK)

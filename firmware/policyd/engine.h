@@ -23,6 +23,7 @@ struct engine {
 	struct cfg cfg; /* what is enforced; empty unless ENGINE_ENFORCED */
 	size_t kernel_rules;
 	uint32_t generation; /* of nf_tables after our last transaction */
+	size_t cut;          /* flows that the last apply ended */
 	char why[400];       /* the last failure, one sentence */
 };
 

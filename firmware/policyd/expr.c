@@ -82,11 +82,7 @@ void ex_mask(struct nftnl_rule *r, const void *mask, uint32_t len)
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, len);
 }
 
-/*
- * Look register 1 (and what follows it) up in a set; with @is_map take the
- * element's verdict.
- */
-void ex_lookup(struct nftnl_rule *r, const char *set, bool is_map)
+static void lookup(struct nftnl_rule *r, const char *set, bool is_map, uint32_t flags)
 {
 	struct nftnl_expr *e = add(r, "lookup");
 
@@ -94,9 +90,26 @@ void ex_lookup(struct nftnl_rule *r, const char *set, bool is_map)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
 	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, 0); /* as the kernel answers */
+	nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_FLAGS, flags); /* the kernel tells it */
 	if (is_map)
 		nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+}
+
+/*
+ * Look register 1 (and what follows it) up in a set; with @is_map take the
+ * element's verdict.
+ */
+void ex_lookup(struct nftnl_rule *r, const char *set, bool is_map)
+{
+	lookup(r, set, is_map, 0);
+}
+
+/*
+ * Go on only when register 1 is not in a set.
+ */
+void ex_lookup_not(struct nftnl_rule *r, const char *set)
+{
+	lookup(r, set, false, NFT_LOOKUP_F_INV);
 }
 
 /*
@@ -134,6 +147,74 @@ void ex_verdict(struct nftnl_rule *r, uint32_t verdict)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
+}
+
+static void go(struct nftnl_rule *r, int how, const char *chain)
+{
+	struct nftnl_expr *e = add(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)how);
+	nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain);
+}
+
+/*
+ * End by going to another chain, for good.
+ */
+void ex_goto(struct nftnl_rule *r, const char *chain)
+{
+	go(r, NFT_GOTO, chain);
+}
+
+/*
+ * Go through another chain and come back when nothing in it decides.
+ */
+void ex_jump(struct nftnl_rule *r, const char *chain)
+{
+	go(r, NFT_JUMP, chain);
+}
+
+/*
+ * Load a part of an IPv6 extension header, or whether an IPv4 option is there
+ * (1 or 0), into register 1.
+ *
+ * @op    NFT_EXTHDR_OP_*
+ * @type  protocol number of the extension header, or number of the option
+ */
+void ex_exthdr(struct nftnl_rule *r, uint32_t op, uint8_t type, uint32_t offset,
+	       uint32_t len, bool is_present)
+{
+	struct nftnl_expr *e = add(r, "exthdr");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_DREG, NFT_REG_1);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_EXTHDR_TYPE, type);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OFFSET, offset);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_LEN, len);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_OP, op);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_EXTHDR_FLAGS,
+			   is_present ? NFT_EXTHDR_F_PRESENT : 0);
+}
+
+/*
+ * Ask the routing table about the source address; the answer comes to
+ * register 1.
+ *
+ * @result  NFT_FIB_RESULT_*
+ * @flags   NFTA_FIB_F_*
+ */
+void ex_fib(struct nftnl_rule *r, uint32_t result, uint32_t flags)
+{
+	struct nftnl_expr *e = add(r, "fib");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, result);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, flags);
 }
 
 /*
@@ -175,6 +256,30 @@ void ex_limit(struct nftnl_rule *r, uint64_t per_second, uint32_t burst)
 	nftnl_expr_set_u64(e, NFTNL_EXPR_LIMIT_UNIT, 1);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_BURST, burst);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+}
+
+/*
+ * Count the open connections of the address in register 1 in a dynamic set;
+ * go on only when there are more than @max.
+ */
+void ex_over_connections(struct nftnl_rule *r, const char *set, uint32_t max)
+{
+	struct nftnl_expr *e = add(r, "dynset");
+	struct nftnl_expr *count;
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+	count = nftnl_expr_alloc("connlimit");
+	if (!count) {
+		nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, "out-of-memory");
+		return;
+	}
+	nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_COUNT, max);
+	nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+	nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPR, count);
 }
 
 /*

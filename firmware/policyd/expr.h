@@ -17,6 +17,13 @@ void ex_cmp(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t len);
 void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len);
 void ex_mask(struct nftnl_rule *r, const void *mask, uint32_t len);
 void ex_lookup(struct nftnl_rule *r, const char *set, bool is_map);
+void ex_lookup_not(struct nftnl_rule *r, const char *set);
+void ex_goto(struct nftnl_rule *r, const char *chain);
+void ex_jump(struct nftnl_rule *r, const char *chain);
+void ex_exthdr(struct nftnl_rule *r, uint32_t op, uint8_t type, uint32_t offset,
+	       uint32_t len, bool is_present);
+void ex_fib(struct nftnl_rule *r, uint32_t result, uint32_t flags);
+void ex_over_connections(struct nftnl_rule *r, const char *set, uint32_t max);
 void ex_ct_state(struct nftnl_rule *r, uint32_t states);
 void ex_counter(struct nftnl_rule *r);
 void ex_verdict(struct nftnl_rule *r, uint32_t verdict);

@@ -89,9 +89,10 @@ static int parse(struct span text, struct cfg *cfg, char *why, size_t max)
 static void say_enforced(const struct engine *e, const char *how)
 {
 	say("enforced",
-	    "serial=%llu rules=%zu ports=%zu kernel-rules=%zu generation=%u how=%s",
+	    "serial=%llu rules=%zu ports=%zu kernel-rules=%zu generation=%u cut=%zu "
+	    "how=%s",
 	    (unsigned long long)e->cfg.serial, e->cfg.rule_count, e->cfg.port_count,
-	    e->kernel_rules, e->generation, how);
+	    e->kernel_rules, e->generation, e->cut, how);
 }
 
 /* Say what is in force after something did not come into force. */

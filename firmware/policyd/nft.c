@@ -130,7 +130,7 @@ static int put_table(struct nft *n)
 }
 
 /* Delete what the table holds now: sets first, they refer to chains. */
-static int put_deletes(struct nft *n, const struct prog *old)
+static int put_deletes(struct nft *n, const struct prog *old, const struct prog *new)
 {
 	struct nlmsghdr *h;
 
@@ -143,7 +143,7 @@ static int put_deletes(struct nft *n, const struct prog *old)
 		finish(n, h);
 	}
 	for (size_t i = 0; i < old->chain_count; i++) {
-		if (old->chains[i].is_base)
+		if (old->chains[i].is_base && prog_has_chain(new, old->chains[i].name))
 			continue;
 		h = start(n, NFT_MSG_DELCHAIN, 0);
 		if (!h)
@@ -285,7 +285,7 @@ int nft_build(struct nft *n, const struct prog *old, const struct prog *new)
 	put_frame(n, NFNL_MSG_BATCH_BEGIN, 0);
 	r = put_table(n);
 	if (r == ERR_OK)
-		r = put_deletes(n, old);
+		r = put_deletes(n, old, new);
 	for (size_t i = 0; r == ERR_OK && i < new->chain_count; i++)
 		r = put_chain(n, &new->chains[i]);
 	for (size_t i = 0; r == ERR_OK && i < new->set_count; i++)

@@ -10,6 +10,8 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include "net.h"
+
 #define EXPR_TEXT_BYTES 512
 #define DIFF_HEAD 40  /* bytes of a differing line that are shown to name it */
 #define DIFF_PIECE 80 /* and from where the two differ */
@@ -109,6 +111,33 @@ struct prog_elem *prog_add_elem(struct prog *p, struct prog_set *set)
 	if (e)
 		set->count++;
 	return e;
+}
+
+/*
+ * Add a range to a set: start and exclusive end when it is an interval set,
+ * else @lo alone.
+ *
+ * @lo, @hi  set->key_len bytes, inclusive, network byte order
+ */
+void prog_add_range(struct prog *p, struct prog_set *set, const uint8_t *lo,
+		    const uint8_t *hi)
+{
+	struct prog_elem *e = prog_add_elem(p, set);
+	uint8_t next[PROG_KEY_BYTES] = {0};
+
+	if (!e)
+		return;
+	memcpy(e->key, lo, set->key_len);
+	if (!(set->flags & NFT_SET_INTERVAL))
+		return;
+	memcpy(next, hi, set->key_len);
+	if (!net_bytes_next(next, set->key_len))
+		return; /* up to the last value: no end element */
+	e = prog_add_elem(p, set);
+	if (!e)
+		return;
+	memcpy(e->key, next, set->key_len);
+	e->is_end = true;
 }
 
 /*

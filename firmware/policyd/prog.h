@@ -68,6 +68,8 @@ void prog_clear(struct prog *p);
 struct prog_chain *prog_add_chain(struct prog *p, const char *name);
 struct prog_set *prog_add_set(struct prog *p, const char *name);
 struct prog_elem *prog_add_elem(struct prog *p, struct prog_set *set);
+void prog_add_range(struct prog *p, struct prog_set *set, const uint8_t *lo,
+		    const uint8_t *hi);
 struct nftnl_rule *prog_add_rule(struct prog *p, const char *chain, const char *id);
 bool prog_has_chain(const struct prog *p, const char *name);
 int prog_list(const struct prog *p, char **text) MUST_CHECK;

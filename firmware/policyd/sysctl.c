@@ -51,6 +51,20 @@ static const struct setting settings[] = {
 	{"ipv6/conf/*/accept_source_route", "-1", KIND_ALWAYS},
 	{"ipv6/conf/*/proxy_ndp", "0", KIND_ALWAYS},
 	{"netfilter/nf_conntrack_tcp_loose", "0", KIND_CONNTRACK},
+	/* RFC 6092 REC-14, REC-35; RFC 4787 REQ-5; RFC 5382 REQ-5 */
+	{"netfilter/nf_conntrack_udp_timeout", "300", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_udp_timeout_stream", "300", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_established", "7440", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_syn_sent", "240", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_syn_recv", "240", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_fin_wait", "240", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_close_wait", "240", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_last_ack", "240", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_time_wait", "240", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_max_retrans", "300", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_unacknowledged", "300", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_icmp_timeout", "60", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_icmpv6_timeout", "60", KIND_CONNTRACK},
 	{"netfilter/nf_conntrack_max", NUMBER(CONFIG_CONNTRACK_MAX), KIND_FIRST_NS},
 };
 
