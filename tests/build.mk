@@ -12,6 +12,12 @@ unit san fuzz mutants:
 matrix:
 	@tests/run matrix
 
+# Preloaded into policyd by tests/netns: spoils chosen netlink messages.
+out/tests/faultnl.so: tests/netns/faultnl.c
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc $(filter-out -fPIE -MMD -MP -fstack-usage,$(CFLAGS)) -D_GNU_SOURCE -fPIC \
+		-shared -o $@ $<
+
 .PHONY: do-check do-selftest do-unit do-san do-golden do-matrix do-build do-fuzz do-mutants
 do-check: $(O)/autoconf.h
 	@toolchain/check/check --cppflags "$(CPPFLAGS)" --warn "$(WARN)"

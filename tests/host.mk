@@ -33,7 +33,7 @@ run: lab-build
 
 # The namespace tests run on the daemons of board host, the short form on QEMU.
 netns-build:
-	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=host firmware
+	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=host firmware out/tests/faultnl.so
 
 test-netns: netns-build
 	@tests/netns/run --board host $(T)

@@ -140,6 +140,34 @@ static int check_families(struct reader *r, const struct cfg_rule *rule)
 	return ERR_OK;
 }
 
+/* Types that open something connection tracking can follow; errors of permitted
+ * connections pass without a rule, answers too. */
+static bool opens_flow(const struct cfg_service *s)
+{
+	if (s->proto == IPPROTO_ICMP)
+		return s->type == 8 || s->type == 13 || s->type == 15 || s->type == 17;
+	return s->type == 128 || s->type == 139;
+}
+
+static int check_icmp(struct reader *r, const struct cfg_rule *rule)
+{
+	for (size_t i = 0; rule->action == CFG_PERMIT && i < rule->svc_count; i++) {
+		const struct cfg_service *s = &rule->svc[i];
+
+		if ((s->proto != IPPROTO_ICMP && s->proto != IPPROTO_ICMPV6) ||
+		    !s->has_type || opens_flow(s))
+			continue;
+		(void)rd_enter(r, ".service");
+		return rd_failf(r,
+				"leave it out: errors and answers of permitted "
+				"connections pass by themselves, other types never cross",
+				"ICMP type %u opens no connection and cannot be "
+				"permitted",
+				s->type);
+	}
+	return ERR_OK;
+}
+
 /* Internet and TSLCD are never joined (PF-22); outside gets no rejects. */
 static int check_zones(struct reader *r, const struct cfg_rule *rule)
 {
@@ -248,6 +276,8 @@ static int read_rule(struct reader *r, const json_t *j, struct cfg_rule *rule)
 		return ERR_REFUSED;
 	rd_leave(r, mark);
 	if (read_selectors(r, j, rule) != ERR_OK || check_zones(r, rule) != ERR_OK)
+		return ERR_REFUSED;
+	if (check_icmp(r, rule) != ERR_OK)
 		return ERR_REFUSED;
 	return check_families(r, rule);
 }

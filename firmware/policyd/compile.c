@@ -160,7 +160,7 @@ static void load_pair(struct nftnl_rule *r)
 	ex_meta(r, NFT_META_OIFNAME, NFT_REG_2);
 }
 
-static void forward_rules(struct prog *p)
+static void forward_rules(const struct cfg *cfg, struct prog *p)
 {
 	struct nftnl_rule *r = prog_add_rule(p, "forward", "built-in isolated");
 
@@ -177,7 +177,7 @@ static void forward_rules(struct prog *p)
 	r = prog_add_rule(p, "forward", "built-in invalid");
 	ex_ct_state(r, CT_INVALID);
 	guard_drop(p, r, "invalid");
-	compile_forward_guard(p);
+	compile_forward_guard(cfg, p);
 	compile_related(p, CT_RELATED);
 
 	r = prog_add_rule(p, "forward", "built-in pairs");
@@ -309,7 +309,7 @@ int compile_cfg(const struct cfg *cfg, struct prog *out)
 			compile_pair(cfg, out, (enum zone)a, (enum zone)b);
 	}
 	port_sets(cfg, out);
-	forward_rules(out);
+	forward_rules(cfg, out);
 	local_rules(out);
 	return out->is_full ? ERR_LIMIT : ERR_OK;
 }

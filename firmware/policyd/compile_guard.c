@@ -371,18 +371,16 @@ void compile_guard(const struct cfg *cfg, struct prog *p)
 	guard_routes(p);
 }
 
-static void never_set(struct prog *p, const char *name, uint32_t key_type,
-		      const uint8_t (*ranges)[2], size_t n)
+static struct prog_set *icmp_set(struct prog *p, const char *name, uint8_t family)
 {
 	struct prog_set *s = prog_add_set(p, name);
 
-	if (!s)
-		return;
-	s->key_type = key_type;
-	s->key_len = 1;
-	s->flags = NFT_SET_CONSTANT | NFT_SET_INTERVAL;
-	for (size_t i = 0; i < n; i++)
-		prog_add_range(p, s, ranges[i], ranges[i] + 1);
+	if (s) {
+		s->key_type = family == 4 ? TYPE_ICMP : TYPE_ICMPV6;
+		s->key_len = 1;
+		s->flags = NFT_SET_CONSTANT | NFT_SET_INTERVAL;
+	}
+	return s;
 }
 
 static void match_icmp(struct nftnl_rule *r, uint8_t family, const char *set)
@@ -393,24 +391,82 @@ static void match_icmp(struct nftnl_rule *r, uint8_t family, const char *set)
 	ex_lookup(r, set, false);
 }
 
-/* Types that no rule can let cross. IPv4: redirect, router discovery,
- * timestamp, information and mask requests (RFC 4890's reasons, RFC 6633 for
- * source quench). IPv6: RFC 4890 4.3.3 (neighbour discovery and its relatives
- * never cross a router) and 4.3.5 (experimental, reserved, renumbering, node
- * information). */
-static void icmp_sets(struct prog *p)
-{
-	static const uint8_t never4[][2] = {{4, 5}, {9, 10}, {13, 18}};
-	static const uint8_t never6[][2] = {{100, 101}, {127, 127}, {130, 143},
-					    {148, 149}, {151, 153}, {200, 201},
-					    {255, 255}};
-	static const uint8_t error4[][2] = {{3, 3}, {11, 12}};
-	static const uint8_t error6[][2] = {{1, 4}};
+struct icmp_span {
+	uint8_t family, lo, hi;
+	bool may_be_named; /* a rule that names the type lets it cross */
+};
 
-	never_set(p, "icmp_never", TYPE_ICMP, never4, 3);
-	never_set(p, "icmpv6_never", TYPE_ICMPV6, never6, 7);
-	never_set(p, "icmp_error", TYPE_ICMP, error4, 2);
-	never_set(p, "icmpv6_error", TYPE_ICMPV6, error6, 1);
+/* Types that do not cross. IPv4: redirect, router discovery, source quench
+ * (RFC 6633); timestamp, information and mask requests unless a rule names
+ * them. IPv6, RFC 4890 4.3.3 and 4.3.5: neighbour discovery and its relatives,
+ * experimental, reserved, renumbering; node information unless named. */
+static const struct icmp_span icmp_spans[] = {
+	{4, 4, 5, false},     {4, 9, 10, false},    {4, 13, 18, true},
+	{6, 100, 101, false}, {6, 127, 127, false}, {6, 130, 138, false},
+	{6, 139, 140, true},  {6, 141, 143, false}, {6, 148, 149, false},
+	{6, 151, 153, false}, {6, 200, 201, false}, {6, 255, 255, false},
+};
+
+static bool is_named(const struct cfg *cfg, uint8_t proto, uint8_t type)
+{
+	for (size_t i = 0; i < cfg->rule_count; i++) {
+		for (size_t k = 0; k < cfg->rules[i].svc_count; k++) {
+			const struct cfg_service *s = &cfg->rules[i].svc[k];
+
+			if (s->proto == proto && s->has_type && s->type == type)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Whether packets of an ICMP (family 4) or ICMPv6 (6) type never cross.
+ */
+bool icmp_is_never(const struct cfg *cfg, uint8_t family, uint8_t type)
+{
+	uint8_t proto = family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+
+	for (size_t i = 0; i < sizeof(icmp_spans) / sizeof(icmp_spans[0]); i++) {
+		const struct icmp_span *s = &icmp_spans[i];
+
+		if (s->family == family && type >= s->lo && type <= s->hi)
+			return !s->may_be_named || !is_named(cfg, proto, type);
+	}
+	return false;
+}
+
+static void icmp_never_set(const struct cfg *cfg, struct prog *p, uint8_t family)
+{
+	struct prog_set *s =
+		icmp_set(p, family == 4 ? "icmp_never" : "icmpv6_never", family);
+
+	for (unsigned type = 0, lo; s && type <= 255; type++) {
+		uint8_t ends[2];
+
+		if (!icmp_is_never(cfg, family, (uint8_t)type))
+			continue;
+		lo = type;
+		while (type < 255 && icmp_is_never(cfg, family, (uint8_t)(type + 1)))
+			type++;
+		ends[0] = (uint8_t)lo;
+		ends[1] = (uint8_t)type;
+		prog_add_range(p, s, &ends[0], &ends[1]);
+	}
+}
+
+static void icmp_sets(const struct cfg *cfg, struct prog *p)
+{
+	static const uint8_t error4[][2] = {{3, 3}, {11, 12}}, error6[2] = {1, 4};
+	struct prog_set *s = icmp_set(p, "icmp_error", 4);
+
+	for (size_t i = 0; s && i < 2; i++)
+		prog_add_range(p, s, &error4[i][0], &error4[i][1]);
+	s = icmp_set(p, "icmpv6_error", 6);
+	if (s)
+		prog_add_range(p, s, &error6[0], &error6[1]);
+	icmp_never_set(cfg, p, 4);
+	icmp_never_set(cfg, p, 6);
 }
 
 static void link_local(struct prog *p)
@@ -459,11 +515,11 @@ static void ula_outside(struct prog *p)
  * Add the rules at the head of `forward` that judge a packet without looking
  * at its connection.
  */
-void compile_forward_guard(struct prog *p)
+void compile_forward_guard(const struct cfg *cfg, struct prog *p)
 {
 	struct nftnl_rule *r;
 
-	icmp_sets(p);
+	icmp_sets(cfg, p);
 	link_local(p);
 	r = rule(p, "forward", "icmp-never");
 	match_icmp(r, 4, "icmp_never");

@@ -23,7 +23,8 @@ struct nftnl_rule;
 #define TEREDO_PORT 3544 /* RFC 4380 2.7 */
 
 void compile_guard(const struct cfg *cfg, struct prog *p);
-void compile_forward_guard(struct prog *p);
+void compile_forward_guard(const struct cfg *cfg, struct prog *p);
+bool icmp_is_never(const struct cfg *cfg, uint8_t family, uint8_t type);
 void compile_related(struct prog *p, uint32_t related);
 void guard_drop(struct prog *p, struct nftnl_rule *r, const char *name);
 void compile_tunnel_sets(struct prog *p);

@@ -124,6 +124,9 @@ enum decision decide(const struct cfg *cfg, const struct flow *flow,
 		return DECIDE_LOCAL;
 	if (in < 0 || out < 0 || is_apart(cfg->ports[in].zone, cfg->ports[out].zone))
 		return DECIDE_DENY;
+	if ((flow->proto == IPPROTO_ICMP || flow->proto == IPPROTO_ICMPV6) &&
+	    icmp_is_never(cfg, flow->src.family, flow->type))
+		return DECIDE_DENY;
 	for (size_t i = 0; i < cfg->rule_count; i++) {
 		const struct cfg_rule *r = &cfg->rules[i];
 

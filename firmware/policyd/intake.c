@@ -319,6 +319,11 @@ void intake_put(struct engine *e, int memfd, const char *dir, struct intake_resu
 			(void)snprintf(error.reason, sizeof(error.reason), "%s",
 				       out->code == ERR_SHORT ? "the file is empty"
 							      : err_text(out->code));
+		if (out->code != ERR_LIMIT)
+			(void)snprintf(error.fix, sizeof(error.fix), "%s",
+				       out->code == ERR_SHORT
+					       ? "send the configuration"
+					       : "send it as a sealed memfd");
 		intake_explain(&error, out->text, sizeof(out->text));
 	}
 	if (out->code == ERR_OK || out->code == ERR_ALREADY) {

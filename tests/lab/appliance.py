@@ -93,13 +93,14 @@ class Appliance:
         self.box = ns_name(lab, "box")
         self.pid = self.started = self.console = None
         self.powered_at = None
+        self.options = []       # more arguments for the board's `run`
 
     # Power
 
     def command(self):
         """The program that is the appliance, in the foreground."""
         run = os.path.join(TOP, "board", self.board, "run")
-        return [run, "--run-dir", self.dir]
+        return [run, "--run-dir", self.dir, *self.options]
 
     def power_on(self):
         """Start the appliance; does not wait for anything."""

@@ -9,7 +9,7 @@ import ns
 NETLINK_NETFILTER = 12
 SUBSYS_ULOG = 4
 MSG_PACKET, MSG_CONFIG = 0, 1
-CFG_CMD, CFG_MODE = 1, 2
+CFG_CMD, CFG_MODE, CFG_QTHRESH = 1, 2, 5
 CMD_BIND, COPY_PACKET = 1, 2
 ATTR_PAYLOAD, ATTR_PREFIX = 9, 10
 NLM_REQUEST_ACK = 5
@@ -30,6 +30,8 @@ class Reader:
         self.group = group
         self._ask(_attr(CFG_CMD, struct.pack("B", CMD_BIND)))
         self._ask(_attr(CFG_MODE, struct.pack("!IBx", 0xffff, COPY_PACKET)))
+        # one message is enough to be sent at once
+        self._ask(_attr(CFG_QTHRESH, struct.pack("!I", 1)))
 
     def _ask(self, attrs):
         body = struct.pack("!BBH", 0, 0, self.group) + attrs
@@ -44,12 +46,10 @@ class Reader:
     def read(self, timeout=0.5):
         """[(prefix, packet)] of what has been logged.
 
-        The kernel may keep up to a second's worth of messages back to send them
-        together, so the first read waits for them.
+        Waits until nothing has come for TIMEOUT seconds.
         """
         out = []
-        left = ns.deadline(timeout)
-        while select.select([self.sock], [], [], left())[0]:
+        while select.select([self.sock], [], [], timeout)[0]:
             out += self._parse(self.sock.recv(1 << 17))
         return out
 
