@@ -233,6 +233,9 @@ class Cable:
             except BlockingIOError:
                 select.select([], [self.sock], [], 1)
             except OSError as e:
+                if e.errno == errno.ENOBUFS:
+                    select.select([], [], [], 0.005)
+                    continue
                 if e.errno not in (errno.ENXIO, errno.ENODEV, errno.ENETDOWN, errno.EBADF):
                     raise
                 return False

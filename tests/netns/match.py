@@ -168,7 +168,7 @@ def test_pf02_log(t):
         with nflog.Reader(t.box.box, 1) as log:
             t.expect([c for port in (1001, 1002, 1003) for c in
                       both(action == "permit", "lan1", "dc", "tcp", port)])
-            seen = log.read()
+            seen = [s for s in log.read() if not s[0].startswith("built-in")]
         check(len(seen) == 2, f"{action}: 2 packets were to be logged, {len(seen)} were")
         for prefix, packet in seen:
             check(f"on-{action}" in prefix, f"the log prefix \"{prefix}\" does not name "
