@@ -433,7 +433,7 @@ static int parse_signed_part(struct parser *ps)
 {
 	const uint8_t *start = ps->rest.p;
 	unsigned seen = 0;
-	struct span line, value;
+	struct span line = {NULL, 0}, value;
 	int r = take_text_line(ps, MAN_LINE_MAX, &line);
 
 	if (r != ERR_OK)

@@ -207,8 +207,10 @@ static int check_ecdsa_der(struct span in, size_t coord)
 	if (span_get_u8(&in, &tag) != ERR_OK || tag != 0x30 ||
 	    span_get_u8(&in, &len) != ERR_OK || len > 0x7f || len != in.n)
 		return ERR_SIGNATURE;
-	if (skip_der_uint(&in, coord) != ERR_OK || skip_der_uint(&in, coord) != ERR_OK)
-		return ERR_SIGNATURE;
+	for (int i = 0; i < 2; i++) {
+		if (skip_der_uint(&in, coord) != ERR_OK)
+			return ERR_SIGNATURE;
+	}
 	return in.n == 0 ? ERR_OK : ERR_SIGNATURE;
 }
 

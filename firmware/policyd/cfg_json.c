@@ -170,7 +170,7 @@ int rd_string(struct reader *r, const json_t *j, const char **out)
 		return rd_failf(r, "write a text in double quotes",
 				"expected a text, found %s", type_name(j));
 	*out = json_string_value(j);
-	return ERR_OK;
+	return *out ? ERR_OK : ERR_REFUSED; /* a string always has a value */
 }
 
 /*
@@ -180,7 +180,7 @@ int rd_id(struct reader *r, const json_t *j, char out[CFG_ID_BYTES])
 {
 	static const char set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				  "0123456789._-";
-	const char *s;
+	const char *s = NULL;
 	size_t n;
 
 	if (rd_string(r, j, &s) != ERR_OK)
@@ -201,7 +201,7 @@ int rd_id(struct reader *r, const json_t *j, char out[CFG_ID_BYTES])
  */
 int rd_text(struct reader *r, const json_t *j, char out[CFG_TEXT_BYTES])
 {
-	const char *s;
+	const char *s = NULL;
 	size_t n;
 
 	if (rd_string(r, j, &s) != ERR_OK)

@@ -39,6 +39,7 @@ static int grow(struct reader *r, struct growing *g, const void *items, size_t n
 	return ERR_OK;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most CFG_OBJECT_DEPTH levels */
 static int add_range_item(struct reader *r, const json_t *j, struct growing *g)
 {
 	struct cfg_named *object;
@@ -74,6 +75,7 @@ static int add_range_item(struct reader *r, const json_t *j, struct growing *g)
  *
  * @out  merged and sorted, memory of the configuration; at least one range
  */
+/* NOLINTNEXTLINE(misc-no-recursion): at most CFG_OBJECT_DEPTH levels */
 int cfg_ranges(struct reader *r, const json_t *list, struct net_range **out,
 	       size_t *count)
 {
@@ -108,6 +110,7 @@ out:
 	return err;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most CFG_OBJECT_DEPTH levels */
 static int read_object(struct reader *r, struct cfg_named *object)
 {
 	char saved[sizeof(r->path)];

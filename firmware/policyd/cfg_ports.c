@@ -334,7 +334,7 @@ int cfg_read_routes(struct reader *r, const json_t *list)
 	return ERR_OK;
 }
 
-/* Does network @b overlap an earlier network of the ports? */
+/* Does the port's network number @i overlap an earlier one? */
 static int check_port_network(struct reader *r, unsigned p, size_t i)
 {
 	const struct cfg *cfg = r->cfg;

@@ -75,7 +75,7 @@ static struct prog_set *new_set(struct prog *p, const char *kind, uint32_t key_t
 static void match_one_range(struct nftnl_rule *r, const struct net_range *v)
 {
 	unsigned bytes = net_addr_bytes(v->family);
-	uint8_t mask[16];
+	uint8_t mask[16] = {0};
 	unsigned bits = 0;
 	struct net_prefix p = {.addr.family = v->family};
 	struct net_range whole;

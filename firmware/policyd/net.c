@@ -66,7 +66,7 @@ int net_prefix_parse(const char *s, struct net_prefix *out)
 {
 	const char *slash = strchr(s, '/');
 	char host[NET_TEXT_BYTES];
-	struct net_prefix p;
+	struct net_prefix p = {.len = 0};
 	unsigned len;
 	int r;
 

@@ -375,7 +375,8 @@ int rtnl_verify(struct rtnl *r, const struct cfg *cfg)
 
 		if (rtnl_find_port(r, &cfg->ports[p], &l) != ERR_OK)
 			return ERR_MISMATCH;
-		if (!r->links[l].is_up || strcmp(r->links[l].name, cfg->ports[p].name)) {
+		if (!r->links[l].is_up ||
+		    strcmp(r->links[l].name, cfg->ports[p].name) != 0) {
 			(void)snprintf(r->why, sizeof(r->why),
 				       "port %s is named %s and is %s",
 				       cfg->ports[p].name, r->links[l].name,

@@ -189,7 +189,7 @@ static int turn(struct server *s, int timeout_ms)
 int serve_run(struct engine *e, int link, int dev)
 {
 	struct server s = {.engine = e, .link = link, .dev = dev};
-	uint64_t due_ms = now_ms() + SERVE_CHECK_S * 1000;
+	uint64_t due_ms = now_ms() + SERVE_CHECK_MS;
 	int r = ERR_OK;
 
 	for (size_t i = 0; i < SERVE_PEERS_MAX; i++)
@@ -199,7 +199,7 @@ int serve_run(struct engine *e, int link, int dev)
 
 		if (now >= due_ms) {
 			intake_restore(e);
-			due_ms = now_ms() + SERVE_CHECK_S * 1000;
+			due_ms = now_ms() + SERVE_CHECK_MS;
 			now = now_ms();
 		}
 		r = turn(&s, due_ms > now ? (int)(due_ms - now) : 0);

@@ -50,7 +50,7 @@ enum datafs_kind datafs_classify(const uint8_t *head, size_t n, bool has_backup)
 {
 	const uint8_t *super = head + EXT_SUPER_AT;
 
-	if (n < EXT_SUPER_AT * 2)
+	if (n < (size_t)EXT_SUPER_AT * 2)
 		return DATAFS_OTHER;
 	if (is_ext_super(super))
 		return (super[EXT_STATE_AT] & EXT_STATE_ERRORS) != 0 ? DATAFS_EXT_ERRS

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include "err.h"
 
-#define DATAFS_HEAD_BYTES (1024 * 1024)
+#define DATAFS_HEAD_BYTES ((size_t)1024 * 1024)
 
 /* What stands at the start of a partition. */
 enum datafs_kind {

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
@@ -29,13 +30,18 @@ static int at, seen;
 
 __attribute__((constructor)) static void start(void)
 {
-	const char *fault = getenv("FAULT");
-	const char *colon = fault ? strchr(fault, ':') : NULL;
+	const char *fault = NULL, *colon;
+
+	for (char **e = environ; *e && !fault; e++) {
+		if (!strncmp(*e, "FAULT=", 6))
+			fault = *e + 6;
+	}
+	colon = fault ? strchr(fault, ':') : NULL;
 
 	if (!colon)
 		return;
 	kind = strndup(fault, (size_t)(colon - fault));
-	at = atoi(colon + 1);
+	at = (int)strtol(colon + 1, NULL, 10);
 }
 
 static int is_kind(const char *name)

@@ -45,7 +45,7 @@ DESIGN = """# Design
 | HELLO | 1 | a | b | 1-200 | 0 | 100 | Hello. |
 <!-- /msg.def -->
 """
-BOARD_RUN = "#!/bin/sh\necho qemu -m 512\necho \"  -smp 2\"\n"
+BOARD_RUN = "#!/bin/sh\n# --print\necho qemu -m 512\necho \"  -smp 2\"\n"
 with open(os.path.join(os.path.dirname(__file__), "../../.clang-format"), encoding="utf-8") as style:
     FORMAT = style.read()
 CLEAN = {
@@ -133,6 +133,9 @@ SEEDS = [
     ("msg-doc", "no-table", {"firmware/DESIGN.md": "# Design\n"}, "no <!-- msg.def -->"),
     ("board-readme", "other-command", {"board/b/README.md": "```sh\nqemu -m 256 -smp 2\n```\n"},
      "board/b/README.md: no code block"),
+    ("board-readme", "no-block", {"board/b/run": "#!/bin/sh\ncommand=$(block qemu)\n$command\n"},
+     "board/b/README.md: no code block \"sh qemu\""),
+    ("board-readme", "not-shown", {"board/b/run": "#!/bin/sh\nqemu\n"}, "does not show how"),
     ("board-readme", "no-readme", {"board/b/README.md": None}, "board/b/README.md is missing"),
     ("kconfig-help", "no-help", {"Kconfig": KCONFIG.split("\thelp")[0]}, "SIZE: no help"),
     ("kconfig-help", "no-range", {"Kconfig": KCONFIG.replace("\trange 1 10\n", "")},

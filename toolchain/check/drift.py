@@ -64,7 +64,7 @@ def write_docs(tree):
 
 
 def board_readme(tree):
-    """The command in a board's README is the one that its `run` script executes."""
+    """A board's README shows what its `run` script executes."""
     for script in tree.files:
         m = re.fullmatch(r"board/([^/]+)/run", script)
         if not m:
@@ -75,6 +75,17 @@ def board_readme(tree):
             continue
         blocks = re.findall(r"```[a-z]*\n(.*?)```", tree.text(readme), re.S)
         shown = [" ".join(b.replace("\\\n", " ").split()) for b in blocks]
+        source = tree.text(script)
+        for name in re.findall(r"\$\(block ([\w-]+)", source):
+            if "```sh %s\n" % name not in tree.text(readme):
+                yield "%s: no code block \"sh %s\" for %s" % (readme, name, script)
+        if "$(block " in source:
+            continue        # executes what stands in the README
+        if "--print" not in source:
+            if not any(script in b for b in blocks + re.findall(r"^    .*", tree.text(readme),
+                                                               re.M)):
+                yield "%s: does not show how to start %s" % (readme, script)
+            continue
         rc, out = run([tree.path(script), "--print"], cwd=tree.top)
         real = " ".join(out.replace("\\\n", " ").split())
         if rc != 0 or not real:
