@@ -166,9 +166,11 @@ int rd_array(struct reader *r, const json_t *j, size_t max, const char *limit,
  */
 int rd_string(struct reader *r, const json_t *j, const char **out)
 {
-	if (!json_is_string(j))
-		return rd_failf(r, "write a text in double quotes",
-				"expected a text, found %s", type_name(j));
+	if (!json_is_string(j)) {
+		(void)rd_failf(r, "write a text in double quotes",
+			       "expected a text, found %s", type_name(j));
+		return ERR_REFUSED;
+	}
 	*out = json_string_value(j);
 	return *out ? ERR_OK : ERR_REFUSED; /* a string always has a value */
 }

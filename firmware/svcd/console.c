@@ -10,6 +10,12 @@
 
 #define CONSOLE_DEVICE "/dev/console"
 
+/* A descriptor that landed on 0, 1 or 2 stays open on purpose. */
+#pragma GCC diagnostic push
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wanalyzer-fd-leak"
+#endif
+
 /*
  * Make the kernel's console stdin (empty), stdout and stderr of PID 1.
  *
@@ -41,6 +47,8 @@ void console_open(void)
 	if (fd > STDERR_FILENO)
 		(void)close(fd);
 }
+
+#pragma GCC diagnostic pop
 
 /*
  * Print "luytre: svcd: EVENT key=value ..." as one line.

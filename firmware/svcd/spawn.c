@@ -136,6 +136,12 @@ static const char *open_terminal(const char *tty)
 	return NULL;
 }
 
+/* What is open above the standard descriptors is closed by place_fds(). */
+#pragma GCC diagnostic push
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wanalyzer-fd-leak"
+#endif
+
 /* PID 1's console descriptor is non-blocking; a task gets one that waits, so
  * that no line of it is lost. */
 static const char *open_console(void)
@@ -148,6 +154,8 @@ static const char *open_console(void)
 		return "descriptor";
 	return NULL;
 }
+
+#pragma GCC diagnostic pop
 
 /* Put the task's descriptors where it expects them and close all others. */
 static const char *place_fds(const struct spawn_env *env)
