@@ -25,7 +25,7 @@ do-check: $(O)/autoconf.h
 do-selftest: $(O)/autoconf.h
 	@tests/selftest/run --cppflags "$(CPPFLAGS)" --warn "$(WARN)"
 
-do-golden:
+do-golden: $(T_OUT)/unit/policyd_dump $(O)/sbin/policyd
 	@tests/golden/run
 
 do-matrix:
@@ -39,7 +39,7 @@ do-build:
 # NAME of test_NAME decides which daemon's objects are linked; the file of a
 # daemon that defines main() is left out.
 UNIT_SRC := $(wildcard tests/unit/test_$(or $(TEST_T:test_%=%),*).c)
-main_of = $(shell grep -lE '^int main\(' firmware/$(1)/*.c 2>/dev/null)
+main_of = $(shell grep -l '^int main' firmware/$(1)/*.c 2>/dev/null)
 daemon_src = $(filter-out $(call main_of,$(1)),$(wildcard firmware/$(1)/*.c))
 # Daemons whose name is a test's first word: test_policyd_compile -> policyd.
 daemon_of = $(filter $(firstword $(subst _, ,$(1))),$(DAEMONS))
@@ -82,10 +82,12 @@ SAN_BIN := $(UNIT_SRC:tests/unit/%.c=$(T_OUT)/san/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_$(or $(TEST_T:fuzz_%=%),*).c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(T_OUT)/fuzz/%)
 
-TEST_GOALS := $(filter do-unit do-san do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
+GOLDEN_SRC := tests/golden/policyd_dump.c
+TEST_GOALS := $(filter do-unit do-san do-golden do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
 ifneq ($(TEST_GOALS),)
 $(foreach s,$(UNIT_SRC),$(eval $(call PROGRAM,unit,$(s),gcc $(UNIT_FLAGS) $(LDFLAGS))) \
 	$(eval $(call PROGRAM,san,$(s),gcc $(SAN_FLAGS))))
+$(eval $(call PROGRAM,unit,$(GOLDEN_SRC),gcc $(UNIT_FLAGS) $(LDFLAGS)))
 $(foreach s,$(FUZZ_SRC),$(eval $(call PROGRAM,fuzz,$(s),\
 	clang -fsanitize=fuzzer,address,undefined)))
 endif
