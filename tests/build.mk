@@ -53,6 +53,8 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -MMD -MP \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
 	$(filter-out -Wduplicated-cond -Wlogical-op,$(WARN))
 
+FUZZ_LINK := clang -fsanitize=fuzzer,address,undefined
+
 define FLAVOUR
 $(T_OUT)/$(1)/%.o: %.c $(O)/autoconf.h
 	$$(if $(V),,@echo "  CC    $(1) $$<")
@@ -88,8 +90,7 @@ ifneq ($(TEST_GOALS),)
 $(foreach s,$(UNIT_SRC),$(eval $(call PROGRAM,unit,$(s),gcc $(UNIT_FLAGS) $(LDFLAGS))) \
 	$(eval $(call PROGRAM,san,$(s),gcc $(SAN_FLAGS))))
 $(eval $(call PROGRAM,unit,$(GOLDEN_SRC),gcc $(UNIT_FLAGS) $(LDFLAGS)))
-$(foreach s,$(FUZZ_SRC),$(eval $(call PROGRAM,fuzz,$(s),\
-	clang -fsanitize=fuzzer,address,undefined)))
+$(foreach s,$(FUZZ_SRC),$(eval $(call PROGRAM,fuzz,$(s),$(FUZZ_LINK))))
 endif
 
 do-unit: $(UNIT_BIN)

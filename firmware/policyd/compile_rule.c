@@ -34,7 +34,7 @@ static const struct net_range *family_part(const struct net_range *v, size_t n,
 	while (to < n && v[to].family == family)
 		to++;
 	*count = to - from;
-	return v + from;
+	return n ? v + from : v;
 }
 
 /* Find a set with the same content as the last one, and drop the last then. */

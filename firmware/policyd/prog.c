@@ -213,6 +213,8 @@ static void list_set(const struct prog_set *s, struct prog_elem *v, FILE *f)
 {
 	fprintf(f, "set %s flags %x key %u/%u\n", s->name, s->flags, s->key_type,
 		s->key_len);
+	if (s->count == 0)
+		return;
 	memcpy(v, s->elems, s->count * sizeof(*v));
 	qsort(v, s->count, sizeof(*v), elem_cmp);
 	for (size_t i = 0; i < s->count; i++) {
@@ -284,8 +286,10 @@ int prog_list(const struct prog *p, char **text)
 
 	if (!chains || !sets || !elems || !f || p->is_full)
 		goto out;
-	memcpy(chains, p->chains, p->chain_count * sizeof(*chains));
-	memcpy(sets, p->sets, p->set_count * sizeof(*sets));
+	if (p->chain_count)
+		memcpy(chains, p->chains, p->chain_count * sizeof(*chains));
+	if (p->set_count)
+		memcpy(sets, p->sets, p->set_count * sizeof(*sets));
 	qsort(chains, p->chain_count, sizeof(*chains), chain_cmp);
 	qsort(sets, p->set_count, sizeof(*sets), set_cmp);
 	for (size_t i = 0; i < p->set_count; i++)
