@@ -40,4 +40,6 @@ test-netns: netns-build
 
 test-qemu:
 	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=qemu-arm64 image
-	@tests/netns/run --board qemu-arm64 --short $(T)
+	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=qemu-arm64 PROFILE=release image
+	@tests/qemu/run $(T); boot=$$?; \
+		tests/netns/run --board qemu-arm64 --short $(T) && exit $$boot

@@ -91,7 +91,7 @@ static void fill_host_bits(uint8_t *b, unsigned bytes, unsigned len, bool ones)
 {
 	for (unsigned i = 0; i < bytes; i++) {
 		unsigned from = i * 8 >= len ? 0 : len - i * 8;
-		uint8_t mask = from >= 8 ? 0 : (uint8_t)(0xff >> from);
+		uint8_t mask = (uint8_t)(from >= 8 ? 0 : 0xff >> from);
 
 		b[i] = (uint8_t)(ones ? b[i] | mask : b[i] & ~mask);
 	}

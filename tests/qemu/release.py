@@ -1,0 +1,52 @@
+"""The release image: nothing of development is in it, nothing unsigned counts."""
+import os
+import re
+import select
+import socket
+
+import appliance
+import machine
+from machine import CLOSED, Machine
+from suite import check, measured, part
+
+# What a release image must not carry, as a file or a link.
+FORBIDDEN = ("sh", "bash", "busybox", "devctl", "nft", "ip", "login", "getty", "nc", "vi")
+
+
+def test_files():
+    with part("no-shell-no-tools"):
+        with open(os.path.join(machine.RELEASE, "root.files"), encoding="utf-8") as f:
+            names = [line.split(maxsplit=1)[1].strip() for line in f]
+        check("/usr/libexec/luytre/svcd" in names, "the listing is not of an image")
+        found = [n for n in names if os.path.basename(n) in FORBIDDEN]
+        check(not found, f"in the release image: {found}")
+    with part("no-development-code"):
+        for name in ("svcd", "policyd"):
+            with open(os.path.join(machine.RELEASE, "sbin", name), "rb") as f:
+                check(b"/run/luytre/dev.sock" not in f.read(),
+                      f"{name} knows the development socket")
+
+
+def test_boot():
+    """An unsigned configuration lies in /conf: refused, named, closed."""
+    conf = {"policy/active.json": machine.config(serial=1)}
+    with Machine("release", conf=conf, root=machine.RELEASE, net=True) as m:
+        with part("unsigned-refused"):
+            measured("start to closed, release", m.boot(CLOSED))
+            check(m.lines("svcd: boot profile=release "), "not the release profile")
+            refused = m.lines(r"policyd: refused ")
+            check(refused and re.search(r"active\.json.*reason=.*fix=", refused[0]),
+                  f"not refused with reason and fix: {refused}")
+            check(not m.lines(r"policyd: enforced"), "an unsigned policy is in force")
+        with part("second-console-silent"):
+            with socket.socket(socket.AF_UNIX) as sock, appliance._chdir(m.dir):
+                sock.connect("dev.sock")
+                sock.sendall(b"\n\nid\n")
+                check(not select.select([sock], [], [], 3)[0],
+                      "something answers on the second console")
+            check(not m.lines("task=shell"), "there is a shell task")
+        with part("serial-silent"), m.serial_input() as line:
+            since = m.console.end()
+            line.sendall(b"\r\n\r\nroot\r\nid\r\n")
+            select.select([line], [], [], 3)
+            check(not m.console.text(since).strip(), "something answers on the console")
