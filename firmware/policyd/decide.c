@@ -3,7 +3,8 @@
  * pair, first rule that matches, default deny. Ports follow from addresses by
  * the configuration's own networks and routes, longest prefix first, as the
  * kernel's routing does; the source's port too, because `guard` drops a source
- * that comes in elsewhere. tests/unit/test_policyd_decide.c and the namespace test flows_cut prove it.
+ * that comes in elsewhere. tests/unit/test_policyd_decide.c and the namespace test
+ * flows_cut prove it.
  */
 #include "decide.h"
 

@@ -9,7 +9,7 @@
 
 #define HEAD                                                                             \
 	"{\"format\":\"luytre-config "                                                   \
-	"1\",\"serial\":7,\"device\":\"D1\",\"agency\":\"Xã\","                         \
+	"1\",\"serial\":7,\"device\":\"D1\",\"agency\":\"Xã\","                          \
 	"\"ports\":[{\"name\":\"lan0\",\"match\":{\"mac\":\"02:00:00:00:00:01\"},"       \
 	"\"zone\":\"lan\",\"addresses\":[\"192.168.1.1/24\",\"2001:2:0:1::1/64\"]},"     \
 	"{\"name\":\"wan0\",\"match\":{\"mac\":\"02:00:00:00:00:02\"},"                  \
