@@ -2,6 +2,22 @@
 #
 # On the host this file only enters the build root (toolchain/env) and starts
 # itself again there; the real rules live in the build.mk files below.
+#: Main targets:
+#:   make run [ONCE=1]      build, start the lab, show the appliance at work
+#:   make test              all tests; make check: those without root
+#:   make image             kernel, root file system, disk; make size: what they weigh
+#:   make lab | lab-down    the small province to try things in; lab-status
+#: Parts:
+#:   make firmware          the daemons
+#:   make kernel            the kernel, cached by its inputs
+#:   make unit san fuzz mutants golden-update    tests in the build root (T=NAME: one)
+#:   make test-netns test-qemu                   tests with packets (T="NAME ...")
+#:   make menuconfig savedefconfig NAME_defconfig    build options of a board
+#:   make env env-refresh   make the build root; look for newer packages
+#:   make clean             delete out/
+#: Variables:
+#:   BOARD=qemu-arm64 (default) or host    PROFILE=dev (default) or release
+#:   LAB=N  number of the lab    CONFIG=FILE  its configuration    V=1  show commands
 BOARD ?= qemu-arm64
 LAB ?= 0
 PROFILE ?= dev

@@ -28,6 +28,10 @@ do-selftest: $(O)/autoconf.h
 do-golden: $(T_OUT)/unit/policyd_dump $(O)/sbin/policyd
 	@tests/golden/run
 
+.PHONY: golden-update
+golden-update: $(T_OUT)/unit/policyd_dump $(O)/sbin/policyd
+	@tests/golden/run --update
+
 do-matrix:
 	@toolchain/check/matrix $(STAGES)
 
@@ -85,7 +89,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_$(or $(TEST_T:fuzz_%=%),*).c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(T_OUT)/fuzz/%)
 
 GOLDEN_SRC := tests/golden/policyd_dump.c
-TEST_GOALS := $(filter do-unit do-san do-golden do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
+TEST_GOALS := $(filter do-unit do-san do-golden golden-update do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
 ifneq ($(TEST_GOALS),)
 $(foreach s,$(UNIT_SRC),$(eval $(call PROGRAM,unit,$(s),gcc $(UNIT_FLAGS) $(LDFLAGS))) \
 	$(eval $(call PROGRAM,san,$(s),gcc $(SAN_FLAGS))))
