@@ -14,6 +14,10 @@ else
 LAB_GOAL := image
 endif
 
+.PHONY: test
+test:
+	@tests/run-host
+
 .PHONY: lab lab-down lab-status run lab-build netns-build test-netns test-qemu
 lab-build:
 	@echo "[run] building what is missing for BOARD=$(BOARD)"
