@@ -86,6 +86,7 @@ struct cfg_named {
 
 struct cfg {
 	uint64_t serial;
+	char sha256[65]; /* of the document's bytes, hex; set by who took it in */
 	char device[CFG_ID_BYTES];
 	char agency[CFG_TEXT_BYTES];
 	struct cfg_port *ports;

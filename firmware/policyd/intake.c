@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 
 #include "active.h"
+#include "hex.h"
 #include "say.h"
 #include "sealed.h"
+#include "sig.h"
 
 /*
  * Write a refusal as key=value words in one line.
@@ -76,12 +78,22 @@ static int check_signature(struct cfg_error *error)
 
 static int parse(struct span text, struct cfg *cfg, char *why, size_t max)
 {
+	uint8_t digest[SIG_SHA256_BYTES];
 	struct cfg_error error;
 	int r = check_signature(&error);
 
 	if (r == ERR_OK)
 		r = cfg_parse(text, cfg, &error);
-	if (r != ERR_OK)
+	if (r == ERR_OK && sig_sha256(text, digest) != ERR_OK) {
+		(void)snprintf(error.path, sizeof(error.path), "$");
+		(void)snprintf(error.reason, sizeof(error.reason), "SHA-256 failed");
+		(void)snprintf(error.fix, sizeof(error.fix), "restart the device");
+		cfg_clear(cfg);
+		r = ERR_INTERNAL;
+	}
+	if (r == ERR_OK)
+		hex_encode(digest, sizeof(digest), cfg->sha256);
+	else
 		intake_explain(&error, why, max);
 	return r;
 }
@@ -90,9 +102,9 @@ static void say_enforced(const struct engine *e, const char *how)
 {
 	say("enforced",
 	    "serial=%llu rules=%zu ports=%zu kernel-rules=%zu generation=%u cut=%zu "
-	    "how=%s",
+	    "sha256=%.16s how=%s",
 	    (unsigned long long)e->cfg.serial, e->cfg.rule_count, e->cfg.port_count,
-	    e->kernel_rules, e->generation, e->cut, how);
+	    e->kernel_rules, e->generation, e->cut, e->cfg.sha256, how);
 }
 
 /* Say what is in force after something did not come into force. */

@@ -72,9 +72,11 @@ static int send_status(const struct server *s, const struct peer *p, uint32_t se
 	sbuf_init(&b, text, sizeof(text));
 	sbuf_putf(&b, "state=%s\n", engine_state_name(e->state));
 	if (e->state == ENGINE_ENFORCED)
-		sbuf_putf(&b, "serial=%llu\ndevice=%s\nagency=%s\nrules=%zu\nports=%zu\n",
-			  (unsigned long long)e->cfg.serial, e->cfg.device, e->cfg.agency,
-			  e->cfg.rule_count, e->cfg.port_count);
+		sbuf_putf(&b,
+			  "serial=%llu\nsha256=%s\ndevice=%s\nagency=%s\nrules=%"
+			  "zu\nports=%zu\n",
+			  (unsigned long long)e->cfg.serial, e->cfg.sha256, e->cfg.device,
+			  e->cfg.agency, e->cfg.rule_count, e->cfg.port_count);
 	sbuf_putf(&b, "kernel_rules=%zu\ngeneration=%u\n", e->kernel_rules,
 		  e->generation);
 	return ipc_send(p->fd, IPC_STATUS, seq, span_of(text, b.n), -1);
