@@ -22,6 +22,8 @@
  * XOFF is switched off: one Ctrl-S on the serial line would otherwise stop
  * every process that writes a line, PID 1 first. PID 1's own descriptor is
  * non-blocking besides: a line may get lost there, the main loop may not.
+ * Nothing reads the console: input is thrown away and not echoed, so that what
+ * comes in on the line can neither fill a buffer nor pose as a message of ours.
  * On failure the descriptors that the kernel gave stay in use.
  */
 void console_open(void)
@@ -39,6 +41,8 @@ void console_open(void)
 		return;
 	if (tcgetattr(fd, &tio) == 0) {
 		tio.c_iflag &= (tcflag_t) ~(IXON | IXOFF);
+		tio.c_cflag &= (tcflag_t)~CREAD;
+		tio.c_lflag &= (tcflag_t) ~(ECHO | ECHONL | ISIG | ICANON | IEXTEN);
 		tio.c_oflag |= OPOST | ONLCR;
 		(void)tcsetattr(fd, TCSANOW, &tio); /* best effort */
 	}
