@@ -1,10 +1,15 @@
 /*
- * DESIGN: a data partition that does not mount is checked by e2fsck -p once;
- * if that does not help, the device goes on without it (policyd then finds no
- * configuration and stays closed) and the console says so. Formatting happens
- * only on a partition that was never written: the first MiB is all zero or all
- * ones and no backup superblock stands where mke2fs puts one. A file system
- * whose start was destroyed is evidence and may be repairable: never format it.
+ * DESIGN: a data partition that does not mount is checked by e2fsck -p, a second
+ * time from a backup superblock when there is one; if that does not help, the device goes
+ * on without it (policyd then finds no configuration and stays closed) and the console
+ * says so. Formatting happens only on a partition that was never written: the first MiB
+ * is all zero or all ones and no backup superblock stands where mke2fs puts one. A file
+ * system whose start was destroyed is evidence and may be repairable: never format it.
+ *
+ * A format that power cut short must not look like such evidence. The last MiB
+ * of a data partition stays outside its file system; its last sector carries a
+ * mark from before mke2fs starts until it has finished. While the mark stands
+ * the partition has never been mounted, so it is formatted again.
  *
  * Partitions count only on the disk that the root file system is on, so that a
  * stick with a partition named "conf" changes nothing.
@@ -33,7 +38,12 @@
 #define EXT_STATE_ERRORS 2
 #define FSCK_TIMEOUT_S 600
 #define MKFS_TIMEOUT_S 300
-#define FSCK_REPAIRED_MAX 1 /* exit 0: clean, 1: repaired; more: not usable */
+#define TAIL_BYTES ((off_t)1024 * 1024) /* behind the file system, not in it */
+#define MARK_BYTES ((size_t)512)        /* one sector: written whole or not */
+#define FSCK_REPAIRED_MAX 1             /* exit 0: clean, 1: repaired; more: not usable */
+
+static const char format_mark[] =
+	"luytre: this partition was never formatted to the end\n";
 
 static bool is_ext_super(const uint8_t *super)
 {
@@ -64,19 +74,73 @@ enum datafs_kind datafs_classify(const uint8_t *head, size_t n, bool has_backup)
 	return DATAFS_BLANK;
 }
 
-/* Whether a backup superblock stands at the first place mke2fs may use: block
- * 8193 of 1 KiB, 16384 of 2 KiB or 32768 of 4 KiB. */
-static bool has_backup_super(int fd)
+/* The first places where mke2fs may put a backup superblock. */
+static const struct backup_place {
+	const char *block;
+	const char *block_bytes;
+	off_t at;
+} backup_places[] = {
+	{"8193", "1024", 8193L * 1024},
+	{"16384", "2048", 16384L * 2048},
+	{"32768", "4096", 32768L * 4096},
+};
+
+/* The place where a backup superblock stands, NULL for none. */
+static const struct backup_place *find_backup(int fd)
 {
-	static const off_t places[] = {8193L * 1024, 16384L * 2048, 32768L * 4096};
 	uint8_t super[64];
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		if (pread(fd, super, sizeof(super), places[i]) == sizeof(super) &&
+	for (size_t i = 0; i < sizeof(backup_places) / sizeof(backup_places[0]); i++) {
+		if (pread(fd, super, sizeof(super), backup_places[i].at) ==
+			    sizeof(super) &&
 		    is_ext_super(super))
-			return true;
+			return &backup_places[i];
 	}
-	return false;
+	return NULL;
+}
+
+/* Whether a format of this partition began and did not end. */
+static bool has_format_mark(int fd)
+{
+	off_t end = lseek(fd, 0, SEEK_END);
+	char sector[MARK_BYTES];
+
+	return end > TAIL_BYTES &&
+	       pread(fd, sector, MARK_BYTES, end - (off_t)MARK_BYTES) == MARK_BYTES &&
+	       memcmp(sector, format_mark, sizeof(format_mark)) == 0;
+}
+
+/*
+ * Set or clear the mark, durably.
+ *
+ * @fs_kib  size that the file system may have, set on ERR_OK
+ *
+ * Returns ERR_OK, ERR_LIMIT (no room for mark and file system) or ERR_SYS.
+ */
+static int put_format_mark(const char *device, bool is_set, unsigned long long *fs_kib)
+{
+	char sector[MARK_BYTES] = {0};
+	int fd = open(device, O_WRONLY | O_CLOEXEC);
+	int r = ERR_SYS;
+	off_t end;
+
+	if (fd < 0)
+		return ERR_SYS;
+	if (is_set)
+		memcpy(sector, format_mark, sizeof(format_mark));
+	end = lseek(fd, 0, SEEK_END);
+	if (end <= TAIL_BYTES) {
+		r = ERR_LIMIT;
+		goto out;
+	}
+	if (pwrite(fd, sector, MARK_BYTES, end - (off_t)MARK_BYTES) == MARK_BYTES &&
+	    fsync(fd) == 0) {
+		*fs_kib = (unsigned long long)(end - TAIL_BYTES) / 1024;
+		r = ERR_OK;
+	}
+out:
+	(void)close(fd); /* flushed above, or failed already */
+	return r;
 }
 
 /* Classify a block device. An unreadable one is DATAFS_OTHER. */
@@ -100,7 +164,8 @@ static enum datafs_kind classify_device(const char *device)
 			break;
 		used += (size_t)n;
 	}
-	kind = datafs_classify(head, used, has_backup_super(fd));
+	kind = has_format_mark(fd) ? DATAFS_BLANK
+				   : datafs_classify(head, used, find_backup(fd) != NULL);
 out:
 	if (fd >= 0)
 		(void)close(fd);
@@ -203,34 +268,69 @@ static int try_mount(const char *device, const char *target)
 }
 
 /* Returns ERR_OK when the file system is clean or was repaired. */
-static int check(const char *device, const char *target, int watchdog)
+static int check(const char *device, const char *target, const struct backup_place *from,
+		 int watchdog)
 {
-	const char *const argv[] = {"/usr/sbin/e2fsck", "-p", device, NULL};
+	const char *const plain[] = {"/usr/sbin/e2fsck", "-p", device, NULL};
+	const char *const with_backup[] = {"/usr/sbin/e2fsck",
+					   "-p",
+					   "-b",
+					   from ? from->block : "",
+					   "-B",
+					   from ? from->block_bytes : "",
+					   device,
+					   NULL};
 	int status = 0;
-	int r = tool_run(argv, FSCK_TIMEOUT_S, watchdog, &status);
+	int r = tool_run(from ? with_backup : plain, FSCK_TIMEOUT_S, watchdog, &status);
 
 	if (r != ERR_OK) {
 		console_say("fsck", "target=%s device=%s error=\"%s\"", target, device,
 			    err_text(r));
 		return r;
 	}
-	console_say("fsck", "target=%s device=%s exit=%d", target, device, status);
+	console_say("fsck", "target=%s device=%s superblock=%s exit=%d", target, device,
+		    from ? from->block : "first", status);
 	return status <= FSCK_REPAIRED_MAX ? ERR_OK : ERR_FORMAT;
+}
+
+/* Check with the first superblock; when that does not help, with a backup. */
+static int repair(const char *device, const char *target, int watchdog)
+{
+	const struct backup_place *from;
+	int r = check(device, target, NULL, watchdog);
+	int fd;
+
+	if (r == ERR_OK)
+		return r;
+	fd = open(device, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return r;
+	from = find_backup(fd);
+	(void)close(fd); /* read only */
+	return from ? check(device, target, from, watchdog) : r;
 }
 
 static int format(const char *label, const char *device, int watchdog)
 {
+	char size[32];
 	const char *const argv[] = {
-		"/usr/sbin/mke2fs", "-q", "-t",  "ext4", "-m", "1", "-e",
-		"remount-ro",       "-L", label, device, NULL};
+		"/usr/sbin/mke2fs", "-q", "-F",  "-t",   "ext4", "-m", "1", "-e",
+		"remount-ro",       "-L", label, device, size,   NULL};
+	unsigned long long fs_kib = 0;
 	int status = 0;
-	int r = tool_run(argv, MKFS_TIMEOUT_S, watchdog, &status);
+	int r = put_format_mark(device, true, &fs_kib);
 
+	if (r == ERR_OK) {
+		(void)snprintf(size, sizeof(size), "%lluk", fs_kib);
+		r = tool_run(argv, MKFS_TIMEOUT_S, watchdog, &status);
+	}
+	if (r == ERR_OK && status != 0)
+		r = ERR_FORMAT;
+	if (r == ERR_OK)
+		r = put_format_mark(device, false, &fs_kib);
 	console_say("format", "label=%s device=%s result=\"%s\" exit=%d", label, device,
 		    err_text(r), status);
-	if (r != ERR_OK)
-		return r;
-	return status == 0 ? ERR_OK : ERR_FORMAT;
+	return r;
 }
 
 static int prepare_and_mount(const char *label, const char *device, const char *target,
@@ -242,14 +342,14 @@ static int prepare_and_mount(const char *label, const char *device, const char *
 	if (kind == DATAFS_BLANK)
 		r = format(label, device, watchdog);
 	else if (kind == DATAFS_EXT_ERRS)
-		r = check(device, target, watchdog);
+		r = repair(device, target, watchdog);
 	if (r != ERR_OK)
 		return r;
 	if (try_mount(device, target) == ERR_OK)
 		return ERR_OK;
 	console_say("no-mount", "target=%s device=%s error=\"%s\"", target, device,
 		    strerror(errno));
-	if (check(device, target, watchdog) != ERR_OK)
+	if (repair(device, target, watchdog) != ERR_OK)
 		return ERR_FORMAT;
 	return try_mount(device, target);
 }
