@@ -46,4 +46,4 @@ test-qemu:
 	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=qemu-arm64 image
 	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=qemu-arm64 PROFILE=release image
 	@tests/qemu/run $(T); boot=$$?; \
-		tests/netns/run --board qemu-arm64 --short $(T) && exit $$boot
+		tests/netns/run --board qemu-arm64 --short $(T) || exit 1; exit $$boot

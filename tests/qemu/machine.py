@@ -28,15 +28,18 @@ RELEASE = os.path.join(TOP, "out/qemu-arm64-release")
 RUN = os.path.join(TOP, "out/run/qemu")
 MIB = 1 << 20
 DISK_MIB = 512
-CLOSED = r"^luytre: policyd: closed\b.*$"
-ENFORCED = r"^luytre: policyd: enforced\b.*$"
-BOOT = r"^luytre: svcd: boot\b.*$"
+# Whole lines: the console is followed while it is being written.
+CLOSED = r"^luytre: policyd: closed\b.*\n"
+STAYS_CLOSED = r"^luytre: svcd: ready task=policyd state=closed\b.*\n"
+ENFORCED = r"^luytre: policyd: enforced\b.*\n"
+BOOT = r"^luytre: svcd: boot\b.*\n"
 
 
 def make_taps():
     """The seven ports' cables, ending nowhere."""
+    there = {name for _, name in socket.if_nameindex()}
     for i in range(7):
-        if not os.path.exists(f"/sys/class/net/t{i}"):
+        if f"t{i}" not in there:
             subprocess.run(["ip", "tuntap", "add", f"t{i}", "mode", "tap"], check=True)
         subprocess.run(["ip", "link", "set", f"t{i}", "up"], check=True)
 
@@ -175,7 +178,7 @@ class Machine(appliance.QemuAppliance):
 
     def lines(self, pattern, since=0):
         """All console lines with PATTERN in them."""
-        return [line for line in self.console.text(since).splitlines()
+        return [line for line in self.console.text(since).splitlines(keepends=True)
                 if re.search(pattern, line)]
 
     def qmp(self):

@@ -6,7 +6,7 @@ import socket
 
 import appliance
 import machine
-from machine import CLOSED, Machine
+from machine import CLOSED, Machine, STAYS_CLOSED
 from suite import check, measured, part
 
 # What a release image must not carry, as a file or a link.
@@ -33,6 +33,7 @@ def test_boot():
     with Machine("release", conf=conf, root=machine.RELEASE, net=True) as m:
         with part("unsigned-refused"):
             measured("start to closed, release", m.boot(CLOSED))
+            m.wait(STAYS_CLOSED)
             check(m.lines("svcd: boot profile=release "), "not the release profile")
             refused = m.lines(r"policyd: refused ")
             check(refused and re.search(r"active\.json.*reason=.*fix=", refused[0]),
