@@ -80,6 +80,9 @@ class Console:
         os.close(self.inotify)
 
 
+IFA_F_TENTATIVE = 0x40      # linux/if_addr.h
+
+
 class Appliance:
     """What both boards have in common."""
 
@@ -186,6 +189,15 @@ class Appliance:
         code, text = self.apply(config)
         if code != 0:
             raise LabError(f"configuration not accepted (exit {code}): {text.strip()}")
+
+    def wait_addresses(self, timeout=20):
+        """Wait until the appliance knows that its IPv6 addresses are unique (RFC 4862
+        5.4); before that it resolves no neighbour, so IPv6 does not cross."""
+        left = ns.deadline(timeout)
+        while any(int(line.split()[4], 16) & IFA_F_TENTATIVE for line in
+                  self.shell_ok("cat /proc/net/if_inet6").splitlines()):
+            if not left():
+                raise LabError("the appliance's IPv6 addresses stay tentative")
 
     def status(self):
         """`devctl status` as a dictionary."""

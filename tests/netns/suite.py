@@ -143,6 +143,7 @@ class Bench:
         """Bring a policy into force; the appliance must accept it."""
         self.ensure_running()
         self.box.enforce(self.config(rules, **members))
+        self.box.wait_addresses()
 
     def moved(self, **zones):
         """`ports` with other zones: moved(srv0="lan")."""
