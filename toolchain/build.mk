@@ -33,3 +33,25 @@ kconfig-list:
 %_defconfig:
 	@python3 $(KCONFIG) --out out/$*$(VARIANT) --board $* --profile $(PROFILE) defconfig
 	@touch out/$*$(VARIANT)/.kconfig
+
+# The signing tool of the PC: always for the build host, whatever BOARD is.
+# It is linked with the device's own parser, so it judges as the device does.
+SIGN := out/host/tools/sign
+.PHONY: sign
+ifeq ($(O),out/host)
+SIGN_SRC := $(wildcard toolchain/sign/*.c) $(wildcard firmware/policyd/cfg*.c) \
+	firmware/policyd/net.c firmware/policyd/arena.c
+SIGN_OBJ := $(SIGN_SRC:%.c=$(O)/obj/%.o)
+$(O)/obj/toolchain/sign/%.o: CPPFLAGS += -Ifirmware/policyd
+$(SIGN): $(SIGN_OBJ) $(O)/lib/libluytre.a
+	$(if $(V),,@echo "  LD    host sign")
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lgnutls -ljansson $(LIB_LIBS)
+-include $(SIGN_OBJ:.o=.d)
+sign: $(SIGN)
+else
+sign $(SIGN): force-sign
+	@$(MAKE) --no-print-directory BOARD=host PROFILE=dev $(SIGN)
+.PHONY: force-sign
+force-sign:
+endif

@@ -18,6 +18,8 @@
 #define CFG_ID_BYTES 33    /* names of objects, services, rules with NUL */
 #define CFG_TEXT_BYTES 257 /* agency, comments with NUL */
 #define CFG_MATCH_BYTES 97 /* bus path with NUL */
+#define CFG_RANGE_TEXT_BYTES (2 * NET_TEXT_BYTES)
+#define CFG_SERVICE_TEXT_BYTES 32
 #define CFG_ARENA_BYTES (24U << 20)
 
 enum zone {
@@ -114,6 +116,8 @@ const char *cfg_zone_name(enum zone zone);
 const char *cfg_action_name(enum cfg_action action);
 int cfg_parse(struct span text, struct cfg *out, struct cfg_error *error) MUST_CHECK;
 void cfg_clear(struct cfg *cfg);
+void cfg_range_text(const struct net_range *v, char text[CFG_RANGE_TEXT_BYTES]);
+void cfg_service_text(const struct cfg_service *s, char text[CFG_SERVICE_TEXT_BYTES]);
 void cfg_print(const struct cfg *cfg, FILE *f);
 
 #endif

@@ -8,7 +8,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static json_t *range_text(const struct net_range *v)
+/*
+ * Write a range as the configuration does: one address, a prefix, or "lo-hi".
+ */
+void cfg_range_text(const struct net_range *v, char text[CFG_RANGE_TEXT_BYTES])
 {
 	unsigned bytes = net_addr_bytes(v->family);
 	struct net_addr lo = {.family = v->family}, hi = {.family = v->family};
@@ -17,18 +20,33 @@ static json_t *range_text(const struct net_range *v)
 
 	memcpy(lo.b, v->lo, sizeof(lo.b));
 	memcpy(hi.b, v->hi, sizeof(hi.b));
-	if (net_addr_eq(&lo, &hi))
-		return json_string(net_addr_text(&lo, a));
+	if (net_addr_eq(&lo, &hi)) {
+		(void)snprintf(text, CFG_RANGE_TEXT_BYTES, "%s", net_addr_text(&lo, a));
+		return;
+	}
 	p.addr = lo;
 	for (unsigned len = 0; len < bytes * 8; len++) {
 		struct net_range whole;
 
 		p.len = (uint8_t)len;
 		whole = net_range_of(&p);
-		if (memcmp(whole.lo, v->lo, 16) == 0 && memcmp(whole.hi, v->hi, 16) == 0)
-			return json_string(net_prefix_text(&p, a));
+		if (memcmp(whole.lo, v->lo, 16) == 0 &&
+		    memcmp(whole.hi, v->hi, 16) == 0) {
+			(void)snprintf(text, CFG_RANGE_TEXT_BYTES, "%s",
+				       net_prefix_text(&p, a));
+			return;
+		}
 	}
-	return json_sprintf("%s-%s", net_addr_text(&lo, a), net_addr_text(&hi, b));
+	(void)snprintf(text, CFG_RANGE_TEXT_BYTES, "%s-%s", net_addr_text(&lo, a),
+		       net_addr_text(&hi, b));
+}
+
+static json_t *range_text(const struct net_range *v)
+{
+	char text[CFG_RANGE_TEXT_BYTES];
+
+	cfg_range_text(v, text);
+	return json_string(text);
 }
 
 static json_t *range_list(const struct net_range *v, size_t n)
@@ -40,28 +58,39 @@ static json_t *range_list(const struct net_range *v, size_t n)
 	return list;
 }
 
-static json_t *service_text(const struct cfg_service *s)
+/*
+ * Write a service as the configuration does.
+ */
+void cfg_service_text(const struct cfg_service *s, char text[CFG_SERVICE_TEXT_BYTES])
 {
 	const char *kind = s->proto == IPPROTO_TCP    ? "tcp"
 			   : s->proto == IPPROTO_UDP  ? "udp"
 			   : s->proto == IPPROTO_ICMP ? "icmp"
 						      : "icmpv6";
+	const size_t max = CFG_SERVICE_TEXT_BYTES;
+	bool is_port = s->proto == IPPROTO_TCP || s->proto == IPPROTO_UDP;
+	bool is_icmp = s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6;
 
-	if (s->proto == IPPROTO_TCP || s->proto == IPPROTO_UDP) {
-		if (!s->has_ports)
-			return json_sprintf("%s/*", kind);
-		if (s->lo == s->hi)
-			return json_sprintf("%s/%u", kind, s->lo);
-		return json_sprintf("%s/%u-%u", kind, s->lo, s->hi);
-	}
-	if (s->proto == IPPROTO_ICMP || s->proto == IPPROTO_ICMPV6) {
-		if (!s->has_type)
-			return json_sprintf("%s/*", kind);
-		if (!s->has_code)
-			return json_sprintf("%s/%u", kind, s->type);
-		return json_sprintf("%s/%u/%u", kind, s->type, s->code);
-	}
-	return json_sprintf("proto/%u", s->proto);
+	if (!is_port && !is_icmp)
+		(void)snprintf(text, max, "proto/%u", s->proto);
+	else if ((is_port && !s->has_ports) || (is_icmp && !s->has_type))
+		(void)snprintf(text, max, "%s/*", kind);
+	else if (is_port && s->lo != s->hi)
+		(void)snprintf(text, max, "%s/%u-%u", kind, s->lo, s->hi);
+	else if (is_port)
+		(void)snprintf(text, max, "%s/%u", kind, s->lo);
+	else if (s->has_code)
+		(void)snprintf(text, max, "%s/%u/%u", kind, s->type, s->code);
+	else
+		(void)snprintf(text, max, "%s/%u", kind, s->type);
+}
+
+static json_t *service_text(const struct cfg_service *s)
+{
+	char text[CFG_SERVICE_TEXT_BYTES];
+
+	cfg_service_text(s, text);
+	return json_string(text);
 }
 
 static json_t *service_list(const struct cfg_service *v, size_t n)

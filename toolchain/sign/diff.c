@@ -1,0 +1,260 @@
+/*
+ * The difference of two configurations in words: each port, route and rule is
+ * one sentence; a sentence that is new, gone or changed is shown. Objects and
+ * services stand resolved in the rules, so that a changed object shows up in
+ * every rule that it changes.
+ */
+#include "sign.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SENTENCE_BYTES 4096
+#define LIST_SHOWN 12 /* addresses or services of one rule that are written out */
+
+/* What is to be said about one configuration. */
+struct item {
+	const char *key; /* the same thing in both has the same key */
+	char *text;
+	bool is_open; /* lets somebody outside in */
+};
+
+struct items {
+	struct item *v;
+	size_t count;
+};
+
+static void put_zones(struct sbuf *b, uint32_t mask, bool is_any)
+{
+	bool first = true;
+
+	if (is_any)
+		sbuf_putf(b, "%s", T("any zone", "mọi vùng"));
+	for (unsigned z = 0; !is_any && z < ZONE_COUNT; z++) {
+		if (!(mask & (1U << z)))
+			continue;
+		sbuf_putf(b, "%s%s", first ? "" : "+", cfg_zone_name((enum zone)z));
+		first = false;
+	}
+}
+
+static void put_ports(struct sbuf *b, const struct cfg *cfg, uint32_t mask)
+{
+	for (size_t p = 0; p < cfg->port_count; p++) {
+		if (mask & (1U << p))
+			sbuf_putf(b, " %s %s", T("port", "cổng"), cfg->ports[p].name);
+	}
+}
+
+static void put_ranges(struct sbuf *b, const struct net_range *v, size_t n)
+{
+	if (n == 0)
+		return;
+	sbuf_putf(b, " (");
+	for (size_t i = 0; i < n && i < LIST_SHOWN; i++) {
+		char text[CFG_RANGE_TEXT_BYTES];
+
+		cfg_range_text(&v[i], text);
+		sbuf_putf(b, "%s%s", i ? ", " : "", text);
+	}
+	if (n > LIST_SHOWN)
+		sbuf_putf(b, T(" and %zu more", " và %zu mục nữa"), n - LIST_SHOWN);
+	sbuf_putf(b, ")");
+}
+
+static void put_services(struct sbuf *b, const struct cfg_rule *r)
+{
+	if (r->svc_count == 0)
+		sbuf_putf(b, "%s", T("everything", "mọi dịch vụ"));
+	for (size_t i = 0; i < r->svc_count && i < LIST_SHOWN; i++) {
+		char text[CFG_SERVICE_TEXT_BYTES];
+
+		cfg_service_text(&r->svc[i], text);
+		sbuf_putf(b, "%s%s", i ? ", " : "", text);
+	}
+	if (r->svc_count > LIST_SHOWN)
+		sbuf_putf(b, T(" and %zu more", " và %zu mục nữa"),
+			  r->svc_count - LIST_SHOWN);
+}
+
+static const char *action_word(enum cfg_action a)
+{
+	return a == CFG_PERMIT ? T("permit", "cho phép")
+	       : a == CFG_DROP ? T("drop", "chặn")
+			       : T("reject", "từ chối");
+}
+
+static void rule_text(struct sbuf *b, const struct cfg *cfg, const struct cfg_rule *r)
+{
+	sbuf_putf(b, T("rule %s: %s ", "luật %s: %s "), r->id, action_word(r->action));
+	put_services(b, r);
+	sbuf_putf(b, T(" from ", " từ "));
+	put_zones(b, r->from, r->from_any);
+	put_ports(b, cfg, r->in_ports);
+	put_ranges(b, r->src, r->src_count);
+	sbuf_putf(b, T(" to ", " đến "));
+	put_zones(b, r->to, r->to_any);
+	put_ports(b, cfg, r->out_ports);
+	put_ranges(b, r->dst, r->dst_count);
+	if (r->log)
+		sbuf_putf(b, T(", logged", ", có ghi nhật ký"));
+	if (r->comment[0])
+		sbuf_putf(b, " [%s]", r->comment);
+}
+
+static void port_text(struct sbuf *b, const struct cfg_port *p)
+{
+	char text[NET_TEXT_BYTES];
+
+	sbuf_putf(b, T("port %s (%s) in zone %s:", "cổng %s (%s) thuộc vùng %s:"),
+		  p->name, p->match_text, cfg_zone_name(p->zone));
+	for (size_t i = 0; i < p->addr_count; i++)
+		sbuf_putf(b, " %s", net_prefix_text(&p->addrs[i], text));
+}
+
+static bool is_open(const struct cfg_rule *r)
+{
+	return r->action == CFG_PERMIT && (r->from & ZONE_OUTSIDE) &&
+	       (r->to & ~ZONE_OUTSIDE);
+}
+
+static void add(struct items *x, const char *kind, const char *key, const char *text,
+		bool opens)
+{
+	struct item *v = realloc(x->v, (x->count + 1) * sizeof(*v));
+	char full[SENTENCE_BYTES];
+
+	if (!v)
+		abort(); /* a PC without memory cannot show what would be signed */
+	x->v = v;
+	(void)snprintf(full, sizeof(full), "%s %s", kind, key);
+	v[x->count].key = strdup(full);
+	v[x->count].text = strdup(text);
+	v[x->count].is_open = opens;
+	if (!v[x->count].key || !v[x->count].text)
+		abort();
+	x->count++;
+}
+
+/* Every sentence about a configuration. */
+static struct items sentences(const struct cfg *cfg)
+{
+	char text[SENTENCE_BYTES], key[NET_TEXT_BYTES], via[NET_TEXT_BYTES];
+	struct items x = {NULL, 0};
+	struct sbuf b;
+
+	if (!cfg)
+		return x;
+	(void)snprintf(text, sizeof(text), T("agency: %s", "cơ quan: %s"), cfg->agency);
+	add(&x, "agency", "", text, false);
+	(void)snprintf(text, sizeof(text), T("device: %s", "thiết bị: %s"), cfg->device);
+	add(&x, "device", "", text, false);
+	for (size_t i = 0; i < cfg->port_count; i++) {
+		sbuf_init(&b, text, sizeof(text) - 1);
+		port_text(&b, &cfg->ports[i]);
+		text[b.n] = '\0';
+		add(&x, "port", cfg->ports[i].name, text, false);
+	}
+	for (size_t i = 0; i < cfg->route_count; i++) {
+		(void)snprintf(text, sizeof(text),
+			       T("route: %s through %s", "định tuyến: %s qua %s"),
+			       net_prefix_text(&cfg->routes[i].to, key),
+			       net_addr_text(&cfg->routes[i].via, via));
+		add(&x, "route", key, text, false);
+	}
+	for (size_t i = 0; i < cfg->rule_count; i++) {
+		sbuf_init(&b, text, sizeof(text) - 1);
+		rule_text(&b, cfg, &cfg->rules[i]);
+		text[b.n] = '\0';
+		add(&x, "rule", cfg->rules[i].id, text, is_open(&cfg->rules[i]));
+	}
+	return x;
+}
+
+static void free_items(struct items *x)
+{
+	for (size_t i = 0; i < x->count; i++) {
+		free((void *)(uintptr_t)x->v[i].key);
+		free(x->v[i].text);
+	}
+	free(x->v);
+}
+
+static const struct item *find(const struct items *x, const char *key)
+{
+	for (size_t i = 0; i < x->count; i++) {
+		if (strcmp(x->v[i].key, key) == 0)
+			return &x->v[i];
+	}
+	return NULL;
+}
+
+/* Rules that both have, in another order: the first match decides, so this
+ * matters even when no rule changed. */
+static unsigned moved(const struct cfg *old, const struct cfg *now, FILE *f)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < now->rule_count; i++) {
+		size_t k = 0;
+
+		while (k < old->rule_count &&
+		       strcmp(old->rules[k].id, now->rules[i].id) != 0)
+			k++;
+		if (k == old->rule_count)
+			continue;
+		if (k < last) {
+			(void)fprintf(f,
+				      T("  ~ the order of rules changes: %s comes later "
+					"than before\n",
+					"  ~ thứ tự luật thay đổi: %s đứng sau so với "
+					"trước\n"),
+				      now->rules[i].id);
+			return 1;
+		}
+		last = k;
+	}
+	return 0;
+}
+
+/*
+ * Write what changes from @old to @now, one line each: "+" new, "-" gone, "~"
+ * changed; "!" marks a permit from outside to inside.
+ *
+ * @old  NULL when there was nothing before
+ *
+ * Returns the number of changes.
+ */
+unsigned diff_words(const struct cfg *old, const struct cfg *now, FILE *f)
+{
+	struct items a = sentences(old), b = sentences(now);
+	unsigned changes = 0;
+
+	for (size_t i = 0; i < a.count; i++) {
+		if (find(&b, a.v[i].key))
+			continue;
+		(void)fprintf(f, "  - %s\n", a.v[i].text);
+		changes++;
+	}
+	for (size_t i = 0; i < b.count; i++) {
+		const struct item *was = find(&a, b.v[i].key);
+
+		if (was && strcmp(was->text, b.v[i].text) == 0)
+			continue;
+		if (was)
+			(void)fprintf(f, T("  ~ before: %s\n", "  ~ trước: %s\n"),
+				      was->text);
+		(void)fprintf(f, "  %s %s%s\n", was ? T("~ now:   ", "~ nay:  ") : "+",
+			      b.v[i].text,
+			      b.v[i].is_open ? T("   ! LETS THE OUTSIDE IN",
+						 "   ! MỞ TỪ NGOÀI VÀO TRONG")
+					     : "");
+		changes++;
+	}
+	if (old)
+		changes += moved(old, now, f);
+	(void)fprintf(f, T("  %u change(s)\n", "  %u thay đổi\n"), changes);
+	free_items(&a);
+	free_items(&b);
+	return changes;
+}
