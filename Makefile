@@ -9,6 +9,7 @@
 #:   make lab | lab-down    the small province to try things in; lab-status
 #: Parts:
 #:   make firmware          the daemons
+#:   make sign              the signing tool (toolchain/sign/sign --help)
 #:   make kernel            the kernel, cached by its inputs
 #:   make unit san fuzz mutants golden-update    tests in the build root (T=NAME: one)
 #:   make test-netns test-qemu                   tests with packets (T="NAME ...")
@@ -17,6 +18,7 @@
 #:   make clean             delete out/
 #: Variables:
 #:   BOARD=qemu-arm64 (default) or host    PROFILE=dev (default) or release
+#:   KEYSET=FILE  keyset 1 of the province, for `make image` (dev: test keys)
 #:   LAB=N  number of the lab    CONFIG=FILE  its configuration    V=1  show commands
 BOARD ?= qemu-arm64
 LAB ?= 0
@@ -34,7 +36,7 @@ ifeq ($(INSIDE),)
 # Host side.
 #
 ENTER := toolchain/env/enter
-PASS = BOARD=$(BOARD) LAB=$(LAB) PROFILE=$(PROFILE) $(if $(ONCE),ONCE=$(ONCE)) $(if $(T),T=$(T)) $(MAKEOVERRIDES_PASS)
+PASS = BOARD=$(BOARD) LAB=$(LAB) PROFILE=$(PROFILE) $(if $(ONCE),ONCE=$(ONCE)) $(if $(T),T=$(T)) $(if $(KEYSET),KEYSET=$(KEYSET)) $(MAKEOVERRIDES_PASS)
 
 .PHONY: help env env-refresh clean distclean
 help:

@@ -10,7 +10,7 @@ ifeq ($(BOARD),host)
 # This board has neither kernel nor image of its own.
 kernel:
 	@echo "BOARD=host runs on the kernel of this machine: nothing to build"
-image: firmware
+image: firmware test-keys
 
 size: firmware
 	@$(IMAGE_TOOLS)/size --board $(BOARD) --out $(O)
@@ -37,10 +37,24 @@ $(O)/sbin/nft: $(NFT_SRC) $(O)/autoconf.h
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -MMD -MP -fstack-usage,$(CFLAGS)) $(LDFLAGS) \
 		-o $@ $(NFT_SRC) -l:libnftables.so.1
 
+# Whom the image trusts. A release image needs the keyset of its province.
+ifeq ($(PROFILE),dev)
+KEYSET ?= $(TEST_KEYSET)
+endif
+$(O)/keyset: $(or $(KEYSET),no-keyset) board-always
+	$(Q)mkdir -p $(@D)
+	$(Q)cmp -s $(KEYSET) $@ || cp $(KEYSET) $@
+.PHONY: no-keyset
+no-keyset:
+	@echo "A release image needs the keyset of its province, made with" >&2
+	@echo "toolchain/sign/sign ceremony: make image PROFILE=release KEYSET=FILE" >&2
+	@exit 1
+
 IMAGE_PROGRAMS := $(sort $(shell sed -n 's/^prog.*[ ]out:\(.*\)$$/\1/p' \
 	$(IMAGE_TOOLS)/files))
 $(O)/root.squashfs: $(IMAGE_PROGRAMS:%=$(O)/sbin/%) $(IMAGE_TOOLS)/rootfs \
-		$(IMAGE_TOOLS)/files $(IMAGE_TOOLS)/passwd $(IMAGE_TOOLS)/group
+		$(IMAGE_TOOLS)/files $(IMAGE_TOOLS)/passwd $(IMAGE_TOOLS)/group \
+		$(O)/keyset
 	@echo "  ROOT  $@"
 	$(Q)$(IMAGE_TOOLS)/rootfs --out $(O) --profile $(PROFILE)
 

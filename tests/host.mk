@@ -9,7 +9,7 @@ LAB_PROGRAM := tests/lab/lab
 LAB_ARGS = --board $(BOARD) --lab $(LAB)
 # What a lab needs to be built first.
 ifeq ($(BOARD),host)
-LAB_GOAL := firmware
+LAB_GOAL := firmware test-keys
 else
 LAB_GOAL := image
 endif
@@ -37,13 +37,14 @@ run: lab-build
 
 # The namespace tests run on the daemons of board host, the short form on QEMU.
 netns-build:
-	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=host firmware out/tests/faultnl.so
+	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=host firmware test-keys out/tests/faultnl.so
 
 test-netns: netns-build
 	@tests/netns/run --board host $(T)
 
 test-qemu:
 	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=qemu-arm64 image
-	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=qemu-arm64 PROFILE=release image
+	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=qemu-arm64 PROFILE=release \
+		KEYSET=out/keys/keyset-1 image
 	@tests/qemu/run $(T); boot=$$?; \
 		tests/netns/run --board qemu-arm64 --short $(T) || exit 1; exit $$boot

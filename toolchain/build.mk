@@ -55,3 +55,13 @@ sign $(SIGN): force-sign
 .PHONY: force-sign
 force-sign:
 endif
+
+# Keys for tests and for development images: made once in this build tree,
+# never part of the source.
+TEST_KEYSET := out/keys/keyset-1
+$(TEST_KEYSET): | $(SIGN)
+	@echo "  KEYS  out/keys (for tests and development only)"
+	$(Q)rm -rf out/keys
+	$(Q)LUYTRE_LANG=en $(SIGN) ceremony --out out/keys --plain >/dev/null
+.PHONY: test-keys
+test-keys: $(TEST_KEYSET)

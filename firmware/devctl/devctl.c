@@ -2,8 +2,11 @@
  * devctl: development tool on the device, speaks to policyd's development
  * socket. Not in a release image.
  *
- *   devctl apply FILE   give a configuration to policyd and wait for its answer
- *   devctl status       what is enforced, as key=value lines
+ *   devctl apply FILE    give a signed configuration to policyd
+ *   devctl keyset FILE   give it the next keyset
+ *   devctl confirm CODE  keep the configuration that is on trial
+ *   devctl rollback      bring the one before it back now
+ *   devctl status        what is enforced, as key=value lines
  *
  * Exit codes: 0 done, 1 refused, 2 usage, or policyd cannot be reached.
  */
@@ -29,8 +32,11 @@
 static int usage(FILE *f, int code)
 {
 	(void)fprintf(
-		f, "usage: devctl apply FILE   bring a configuration into force\n"
-		   "       devctl status       what is enforced\n"
+		f, "usage: devctl apply FILE    bring a signed configuration into force\n"
+		   "       devctl keyset FILE   accept the next keyset\n"
+		   "       devctl confirm CODE  keep the configuration that is on trial\n"
+		   "       devctl rollback      bring the one before it back now\n"
+		   "       devctl status        what is enforced\n"
 		   "Exit code: 0 done, 1 refused, 2 usage or policyd not reachable.\n");
 	return code;
 }
@@ -99,18 +105,19 @@ out:
 	return memfd;
 }
 
-static int print_result(const char *file, struct span body)
+/* @good  the word of success */
+static int print_result(const char *good, const char *file, struct span body)
 {
 	uint32_t code, low, high;
-	uint64_t serial;
+	uint64_t version;
 
 	if (span_get_le32(&body, &code) != ERR_OK ||
 	    span_get_le32(&body, &low) != ERR_OK || span_get_le32(&body, &high) != ERR_OK)
 		return 2;
-	serial = (uint64_t)high << 32 | low;
+	version = (uint64_t)high << 32 | low;
 	if ((int)code == ERR_OK || (int)code == ERR_ALREADY) {
-		(void)printf("enforced file=%s serial=%llu %.*s\n", file,
-			     (unsigned long long)serial, (int)body.n,
+		(void)printf("%s file=%s serial=%llu %.*s\n", good, file,
+			     (unsigned long long)version, (int)body.n,
 			     (const char *)body.p);
 		return 0;
 	}
@@ -119,9 +126,8 @@ static int print_result(const char *file, struct span body)
 	return 1;
 }
 
-static int apply(const char *file)
+static int put(uint8_t kind, const char *good, const char *file)
 {
-	static const uint8_t kind = ART_CONFIG;
 	int memfd = sealed_file(file), sock = -1;
 	struct ipc_msg m;
 	int code = 2;
@@ -132,7 +138,7 @@ static int apply(const char *file)
 	if (sock >= 0 && ask(sock, IPC_ART_PUT, span_of(&kind, 1), memfd, &m) == ERR_OK) {
 		if (ipc_check(&m, IPC_TASK_policyd, IPC_TASK_dev) == ERR_OK &&
 		    m.type == IPC_ART_RESULT)
-			code = print_result(file, m.body);
+			code = print_result(good, file, m.body);
 		else
 			(void)fprintf(stderr, "devctl: unexpected answer\n");
 		ipc_msg_clear(&m);
@@ -140,6 +146,30 @@ static int apply(const char *file)
 	if (sock >= 0)
 		(void)close(sock);
 	(void)close(memfd);
+	return code;
+}
+
+/* Confirm the trial, or end it. */
+static int end_trial(enum ipc_type type, const char *good, struct span body)
+{
+	int sock = connect_policyd();
+	struct ipc_msg m;
+	uint32_t result;
+	int code = 2;
+
+	if (sock < 0)
+		return 2;
+	if (ask(sock, type, body, -1, &m) == ERR_OK) {
+		if (m.type == IPC_TRIAL_RESULT &&
+		    span_get_le32(&m.body, &result) == ERR_OK) {
+			code = (int)result == ERR_OK ? 0 : 1;
+			(void)fprintf(code ? stderr : stdout, "%s %.*s\n",
+				      code ? "refused" : good, (int)m.body.n,
+				      (const char *)m.body.p);
+		}
+		ipc_msg_clear(&m);
+	}
+	(void)close(sock);
 	return code;
 }
 
@@ -167,7 +197,13 @@ int main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "status") == 0)
 		return status();
 	if (argc == 3 && strcmp(argv[1], "apply") == 0)
-		return apply(argv[2]);
+		return put(ART_CONFIG, "enforced", argv[2]);
+	if (argc == 3 && strcmp(argv[1], "keyset") == 0)
+		return put(ART_KEYSET, "accepted", argv[2]);
+	if (argc == 3 && strcmp(argv[1], "confirm") == 0)
+		return end_trial(IPC_CONFIRM, "confirmed", span_str(argv[2]));
+	if (argc == 2 && strcmp(argv[1], "rollback") == 0)
+		return end_trial(IPC_ROLLBACK, "rolled-back", span_of(NULL, 0));
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		return usage(stdout, 0);
 	return usage(stderr, 2);

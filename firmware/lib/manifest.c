@@ -538,6 +538,8 @@ int man_parse(struct span file, struct man *out, struct man_report *rep)
 	int r;
 
 	memset(out, 0, sizeof(*out));
+	if (file.n > 0 && file.p[0] == '{')
+		return man_fail(rep, MAN_WHY_UNSIGNED, 1, "");
 	r = parse_signed_part(&ps);
 	if (r != ERR_OK)
 		return r;

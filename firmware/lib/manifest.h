@@ -62,6 +62,8 @@ struct man_scope {
 	X(OVERSIZE, LIMIT, "larger than its kind may be", "split or shrink it")          \
 	X(TRUNCATED, SHORT, "the file ends too early", "copy the whole file again")      \
 	X(BOM, FORMAT, "begins with a byte order mark", "save it as plain ASCII")        \
+	X(UNSIGNED, FORMAT, "a plain configuration without signatures",                  \
+	  "sign it: toolchain/sign/sign config")                                         \
 	X(CR, FORMAT, "has a carriage return", "use LF line ends; copy it as binary")    \
 	X(NUL, FORMAT, "has a NUL byte", "copy the file again as binary")                \
 	X(CHARACTER, FORMAT, "has a byte that is not printable ASCII",                   \

@@ -63,13 +63,13 @@ static int take_hash(struct span *line, uint8_t out[SIG_SHA256_BYTES])
 	return hex_decode(word, out, SIG_SHA256_BYTES);
 }
 
-/* "<sha256> <bytes>" to the end of the line */
+/* "<sha256> <bytes>" */
 static int take_ref(struct span *line, struct store_ref *out)
 {
 	uint64_t n;
 
 	if (take_hash(line, out->sha256) != ERR_OK || take_u64(line, &n) != ERR_OK ||
-	    n == 0 || n > MAN_CONFIG_FILE_MAX || line->n != 0)
+	    n == 0 || n > MAN_CONFIG_FILE_MAX)
 		return ERR_FORMAT;
 	out->n = (size_t)n;
 	return ERR_OK;
@@ -107,7 +107,7 @@ static int take_keyset(struct span line, struct store_index *x)
 	if (x->keyset_count == KEYSET_CHAIN_MAX)
 		return ERR_LIMIT;
 	if (take_u64(&line, &k->version) != ERR_OK || k->version == 0 ||
-	    take_ref(&line, &k->ref) != ERR_OK)
+	    take_ref(&line, &k->ref) != ERR_OK || line.n != 0)
 		return ERR_FORMAT;
 	if (x->keyset_count > 0 && k->version != k[-1].version + 1)
 		return ERR_FORMAT;
@@ -115,8 +115,10 @@ static int take_keyset(struct span line, struct store_index *x)
 	return ERR_OK;
 }
 
+/* "config active|previous <sha256> <bytes> <keyset>" */
 static int take_config(struct span line, struct store_index *x)
 {
+	struct store_config *c;
 	struct span word;
 
 	if (span_take_word(&line, &word) != ERR_OK)
@@ -124,7 +126,12 @@ static int take_config(struct span line, struct store_index *x)
 	for (unsigned i = 0; i < STORE_SLOT_COUNT; i++) {
 		if (!span_eq_str(word, slot_names[i]))
 			continue;
-		return x->config[i].n ? ERR_FORMAT : take_ref(&line, &x->config[i]);
+		c = &x->config[i];
+		if (c->ref.n || take_ref(&line, &c->ref) != ERR_OK ||
+		    take_u64(&line, &c->keyset) != ERR_OK || c->keyset == 0 ||
+		    line.n != 0)
+			return ERR_FORMAT;
+		return ERR_OK;
 	}
 	return ERR_FORMAT;
 }
@@ -232,7 +239,7 @@ int store_index_parse(struct span text, struct store_index *out)
 		if (r != ERR_OK)
 			return r;
 	}
-	if (out->trial.is_on && out->config[STORE_ACTIVE].n == 0)
+	if (out->trial.is_on && out->config[STORE_ACTIVE].ref.n == 0)
 		return ERR_FORMAT;
 	return ERR_OK;
 }
@@ -244,7 +251,7 @@ static void print_ref(struct sbuf *b, const struct store_ref *ref)
 	char hex[HEX_BYTES];
 
 	hex_encode(ref->sha256, SIG_SHA256_BYTES, hex);
-	sbuf_putf(b, "%s %zu\n", hex, ref->n);
+	sbuf_putf(b, "%s %zu", hex, ref->n);
 }
 
 static void print_floor(struct sbuf *b, const struct store_floor *f)
@@ -282,12 +289,14 @@ int store_index_print(const struct store_index *x, uint8_t *text, size_t max, si
 	for (unsigned i = 0; i < x->keyset_count; i++) {
 		sbuf_putf(&b, "keyset %llu ", (unsigned long long)x->keysets[i].version);
 		print_ref(&b, &x->keysets[i].ref);
+		sbuf_putf(&b, "\n");
 	}
 	for (unsigned i = 0; i < STORE_SLOT_COUNT; i++) {
-		if (!x->config[i].n)
+		if (!x->config[i].ref.n)
 			continue;
 		sbuf_putf(&b, "config %s ", slot_names[i]);
-		print_ref(&b, &x->config[i]);
+		print_ref(&b, &x->config[i].ref);
+		sbuf_putf(&b, " %llu\n", (unsigned long long)x->config[i].keyset);
 	}
 	if (x->trial.is_on)
 		sbuf_putf(&b, "trial %s %llu %s\n", x->trial.boot_id,
@@ -469,8 +478,8 @@ static bool is_named(const struct store_index *x, const char *name)
 	char have[NAME_BYTES];
 
 	for (unsigned i = 0; i < STORE_SLOT_COUNT; i++) {
-		object_name(x->config[i].sha256, have);
-		if (x->config[i].n && strcmp(have, name) == 0)
+		object_name(x->config[i].ref.sha256, have);
+		if (x->config[i].ref.n && strcmp(have, name) == 0)
 			return true;
 	}
 	for (unsigned i = 0; i < x->keyset_count; i++) {

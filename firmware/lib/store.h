@@ -37,6 +37,13 @@ struct store_keyset {
 	struct store_ref ref;
 };
 
+/* A configuration, and the keyset under which it was accepted: who has left
+ * since then does not take the policy in force away. */
+struct store_config {
+	struct store_ref ref;
+	uint64_t keyset;
+};
+
 /* A configuration that waits for its confirmation. */
 struct store_trial {
 	bool is_on;
@@ -53,7 +60,7 @@ struct store_index {
 	struct store_floor floors[STORE_FLOORS_MAX];
 	unsigned keyset_count;
 	struct store_keyset keysets[KEYSET_CHAIN_MAX];
-	struct store_ref config[STORE_SLOT_COUNT];
+	struct store_config config[STORE_SLOT_COUNT];
 	struct store_trial trial;
 };
 

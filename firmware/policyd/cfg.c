@@ -18,7 +18,8 @@ static int read_head(struct reader *r, const json_t *root)
 					  {"device", true},   {"agency", true},
 					  {"ports", true},    {"routes", false},
 					  {"objects", false}, {"services", false},
-					  {"rules", true},    {NULL, false}};
+					  {"rules", true},    {"confirm_window", false},
+					  {NULL, false}};
 	const json_t *serial = json_object_get(root, "serial");
 	const char *format;
 	size_t mark;
@@ -54,11 +55,28 @@ static int read_head(struct reader *r, const json_t *root)
 	return ERR_OK;
 }
 
+static int read_window(struct reader *r, const json_t *j)
+{
+	size_t mark = rd_enter(r, ".confirm_window");
+
+	r->cfg->confirm_window_s = CONFIG_CONFIRM_WINDOW_S;
+	if (j && (!json_is_integer(j) || json_integer_value(j) < CFG_WINDOW_MIN_S ||
+		  json_integer_value(j) > CFG_WINDOW_MAX_S))
+		return rd_failf(r, "write a whole number of seconds, or leave it out",
+				"not a time between %u and %u seconds", CFG_WINDOW_MIN_S,
+				CFG_WINDOW_MAX_S);
+	if (j)
+		r->cfg->confirm_window_s = (unsigned)json_integer_value(j);
+	rd_leave(r, mark);
+	return ERR_OK;
+}
+
 static int read_parts(struct reader *r, const json_t *root)
 {
 	size_t mark;
 
-	if (read_head(r, root) != ERR_OK)
+	if (read_head(r, root) != ERR_OK ||
+	    read_window(r, json_object_get(root, "confirm_window")) != ERR_OK)
 		return ERR_REFUSED;
 	mark = rd_enter(r, ".ports");
 	if (cfg_read_ports(r, json_object_get(root, "ports")) != ERR_OK)

@@ -18,6 +18,8 @@
 #define CFG_ID_BYTES 33    /* names of objects, services, rules with NUL */
 #define CFG_TEXT_BYTES 257 /* agency, comments with NUL */
 #define CFG_MATCH_BYTES 97 /* bus path with NUL */
+#define CFG_WINDOW_MIN_S 10U
+#define CFG_WINDOW_MAX_S 3600U
 #define CFG_RANGE_TEXT_BYTES (2 * NET_TEXT_BYTES)
 #define CFG_SERVICE_TEXT_BYTES 32
 #define CFG_ARENA_BYTES (24U << 20)
@@ -91,6 +93,7 @@ struct cfg {
 	char sha256[65]; /* of the document's bytes, hex; set by who took it in */
 	char device[CFG_ID_BYTES];
 	char agency[CFG_TEXT_BYTES];
+	unsigned confirm_window_s; /* 0: needs no confirmation */
 	struct cfg_port *ports;
 	size_t port_count;
 	struct cfg_route *routes;

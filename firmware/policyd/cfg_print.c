@@ -208,9 +208,10 @@ void cfg_print(const struct cfg *cfg, FILE *f)
 			service_list(cfg->services[i].services, cfg->services[i].count));
 	for (size_t i = 0; i < cfg->rule_count; i++)
 		(void)json_array_append_new(rules, rule_object(cfg, &cfg->rules[i]));
-	root = json_pack("{s:s, s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "format",
+	root = json_pack("{s:s, s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "format",
 			 CFG_FORMAT, "serial", (json_int_t)cfg->serial, "device",
-			 cfg->device, "agency", cfg->agency, "ports", ports, "routes",
+			 cfg->device, "agency", cfg->agency, "confirm_window",
+			 (int)cfg->confirm_window_s, "ports", ports, "routes",
 			 route_list(cfg), "objects", objects, "services", services,
 			 "rules", rules);
 	if (root && json_dumpf(root, f, JSON_INDENT(2)) == 0)

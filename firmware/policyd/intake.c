@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "active.h"
 #include "hex.h"
 #include "say.h"
 #include "sealed.h"
@@ -32,20 +31,22 @@ void intake_explain(const struct cfg_error *error, char *text, size_t max)
 /*
  * The refusal of a file that is too long to be read at all.
  *
- * @n  its size in bytes, 0 when unknown
+ * @n    its size in bytes, 0 when unknown
+ * @max  the limit
  */
-void intake_too_long(size_t n, struct cfg_error *error)
+void intake_too_long(size_t n, size_t max, struct cfg_error *error)
 {
 	memset(error, 0, sizeof(*error));
 	(void)snprintf(error->path, sizeof(error->path), "$");
 	(void)snprintf(error->reason, sizeof(error->reason),
-		       "%zu bytes are over the limit CFG_MAX_BYTES = %u", n,
-		       (unsigned)CONFIG_CFG_MAX_BYTES);
+		       "%zu bytes are over the limit of %zu", n, max);
 	(void)snprintf(error->fix, sizeof(error->fix), "shorten it");
 }
 
-/* A failure behind the document itself. */
-static void explain_engine(const struct engine *e, int code, char *text, size_t max)
+/*
+ * A failure behind the document itself, as one line.
+ */
+void intake_explain_engine(const struct engine *e, int code, char *text, size_t max)
 {
 	struct cfg_error error = {.path = "$"};
 	bool is_port = code == ERR_NOENT || code == ERR_EXIST;
@@ -59,46 +60,50 @@ static void explain_engine(const struct engine *e, int code, char *text, size_t 
 	intake_explain(&error, text, max);
 }
 
-/* Configurations without a signature exist in the development profile only. */
-static int check_signature(struct cfg_error *error)
+/* The configuration of a verified artifact. On failure one line in @why. */
+static int parse(const struct man *m, struct cfg *cfg, char *why, size_t max)
 {
-#if CONFIG_PROFILE_DEV
-	(void)error;
-	return ERR_OK;
-#else
-	memset(error, 0, sizeof(*error));
-	(void)snprintf(error->path, sizeof(error->path), "$");
-	(void)snprintf(error->reason, sizeof(error->reason),
-		       "the configuration is not signed");
-	(void)snprintf(error->fix, sizeof(error->fix),
-		       "this firmware takes signed configurations only");
-	return ERR_SIGNATURE;
-#endif
-}
-
-static int parse(struct span text, struct cfg *cfg, char *why, size_t max)
-{
-	uint8_t digest[SIG_SHA256_BYTES];
 	struct cfg_error error;
-	int r = check_signature(&error);
+	int r = cfg_parse(m->payload, cfg, &error);
 
-	if (r == ERR_OK)
-		r = cfg_parse(text, cfg, &error);
-	if (r == ERR_OK && sig_sha256(text, digest) != ERR_OK) {
-		(void)snprintf(error.path, sizeof(error.path), "$");
-		(void)snprintf(error.reason, sizeof(error.reason), "SHA-256 failed");
-		(void)snprintf(error.fix, sizeof(error.fix), "restart the device");
-		cfg_clear(cfg);
-		r = ERR_INTERNAL;
-	}
-	if (r == ERR_OK)
-		hex_encode(digest, sizeof(digest), cfg->sha256);
-	else
+	if (r != ERR_OK) {
 		intake_explain(&error, why, max);
+		return r;
+	}
+	memset(&error, 0, sizeof(error));
+	/* the manifest says what was signed for whom; the document must agree */
+	if (!span_eq_str(m->scope.name, cfg->device)) {
+		(void)snprintf(error.path, sizeof(error.path), "$.device");
+		(void)snprintf(error.reason, sizeof(error.reason),
+			       "the signature is for device %.*s, the configuration for "
+			       "%s",
+			       (int)m->scope.name.n, (const char *)m->scope.name.p,
+			       cfg->device);
+		r = ERR_SCOPE;
+	} else if (m->version != cfg->serial) {
+		(void)snprintf(error.path, sizeof(error.path), "$.serial");
+		(void)snprintf(error.reason, sizeof(error.reason),
+			       "the signature is for version %llu, the configuration is "
+			       "serial %llu",
+			       (unsigned long long)m->version,
+			       (unsigned long long)cfg->serial);
+		r = ERR_FORMAT;
+	}
+	if (r == ERR_OK) {
+		hex_encode(m->payload_sha256, SIG_SHA256_BYTES, cfg->sha256);
+		return r;
+	}
+	(void)snprintf(error.fix, sizeof(error.fix),
+		       "make the artifact with `sign config`");
+	intake_explain(&error, why, max);
+	cfg_clear(cfg);
 	return r;
 }
 
-static void say_enforced(const struct engine *e, const char *how)
+/*
+ * Say what is in force, on the console.
+ */
+void intake_say_enforced(const struct engine *e, const char *how)
 {
 	say("enforced",
 	    "serial=%llu rules=%zu ports=%zu kernel-rules=%zu generation=%u cut=%zu "
@@ -107,42 +112,59 @@ static void say_enforced(const struct engine *e, const char *how)
 	    e->kernel_rules, e->generation, e->cut, e->cfg.sha256, how);
 }
 
-/* Say what is in force after something did not come into force. */
-static void say_state(const struct engine *e)
+/*
+ * Say what is in force after something did not come into force.
+ */
+void intake_say_state(const struct engine *e)
 {
 	if (e->state == ENGINE_ENFORCED)
-		say_enforced(e, "unchanged");
+		intake_say_enforced(e, "unchanged");
 	else if (e->state == ENGINE_BROKEN)
 		say("broken", "reason=\"%s\"", e->why);
 	else
 		say(engine_state_name(e->state), "rules=%zu", e->kernel_rules);
 }
 
-/* Read and parse the stored configuration. On failure one line in @why. */
-static int load_stored(const char *path, struct cfg *cfg, char *why, size_t max)
+/*
+ * Read, verify and parse a stored configuration.
+ *
+ * @cfg  on ERR_OK the caller clears it
+ * @why  on failure one line
+ */
+int intake_load_slot(struct intake *in, enum store_slot slot, struct cfg *cfg, char *why,
+		     size_t max)
 {
+	struct store *s = &in->trust.store;
+	const struct store_config *c = &s->index.config[slot];
+	struct man_report rep;
 	uint8_t *text = NULL;
-	struct cfg_error error;
-	size_t n = 0;
-	int r = active_load(path, CONFIG_CFG_MAX_BYTES, &text, &n);
+	struct man m;
+	int r;
 
-	if (r == ERR_LIMIT) {
-		intake_too_long(n, &error);
-		intake_explain(&error, why, max);
-	} else if (r != ERR_OK) {
-		(void)snprintf(why, max, "path=$ reason=\"%s\" fix=\"%s\"", err_text(r),
-			       r == ERR_NOENT ? "apply a configuration"
-					      : "check the data partition");
-	} else {
-		r = parse(span_of(text, n), cfg, why, max);
+	if (c->ref.n == 0) {
+		(void)snprintf(why, max, "path=$ reason=\"none is stored\" fix=\"apply a "
+					 "configuration\"");
+		return ERR_NOENT;
 	}
+	r = store_load(s, &c->ref, MAN_CONFIG_FILE_MAX, &text);
+	if (r != ERR_OK) {
+		(void)snprintf(why, max, "path=$ reason=\"%s\" fix=\"check the data "
+					 "partition, then apply a configuration\"",
+			       s->why);
+		return r == ERR_NOENT ? ERR_SYS : r;
+	}
+	r = trust_verify_stored(&in->trust, MAN_CONFIG, c->keyset,
+				span_of(text, c->ref.n), &m, &rep);
+	if (r == ERR_OK)
+		r = parse(&m, cfg, why, max);
+	else
+		trust_explain(&rep, why, max);
 	free(text);
 	return r;
 }
 
 /* Bring a parsed configuration into force at boot. */
-static void enforce_stored(struct engine *e, struct cfg *cfg, const char *path,
-			   bool has_table)
+static void enforce_stored(struct engine *e, struct cfg *cfg, bool has_table)
 {
 	char why[INTAKE_TEXT_BYTES];
 	int r = ERR_MISMATCH;
@@ -150,144 +172,149 @@ static void enforce_stored(struct engine *e, struct cfg *cfg, const char *path,
 	if (has_table && e->state == ENGINE_KEPT) {
 		r = engine_adopt(e, cfg);
 		if (r == ERR_OK) {
-			say_enforced(e, "adopted");
+			intake_say_enforced(e, "adopted");
 			return;
 		}
 		say("differs", "reason=\"%s\"", e->why);
 	}
 	r = engine_apply(e, cfg, NULL);
 	if (r == ERR_OK) {
-		say_enforced(e, "applied");
+		intake_say_enforced(e, "applied");
 		return;
 	}
-	explain_engine(e, r, why, sizeof(why));
-	say("refused", "file=%s %s", path, why);
+	intake_explain_engine(e, r, why, sizeof(why));
+	say("refused", "file=stored %s", why);
 	cfg_clear(cfg);
-	say_state(e);
+	intake_say_state(e);
+}
+
+/* Shut the box unless an earlier run has left a table. False when it could be
+ * neither read nor shut. */
+static bool boot_closed(struct engine *e, bool *has_table)
+{
+	int r = engine_has_table(e, has_table);
+
+	if (r == ERR_OK && *has_table) {
+		engine_recognise(e);
+		return true;
+	}
+	if (r != ERR_OK)
+		say("unknown", "reason=\"%s\"", e->why);
+	r = engine_shut(e);
+	if (r != ERR_OK) {
+		say("broken", "reason=\"%s\"", e->why);
+		return false;
+	}
+	say("closed", "rules=%zu generation=%u", e->kernel_rules, e->generation);
+	return true;
 }
 
 /*
  * What policyd does when it starts. With no table of ours in the kernel the
  * machine has just booted: shut it, then bring the stored configuration into
  * force. With a table an earlier run has died: what the kernel enforces stays,
- * unless it differs from the stored configuration.
+ * unless it differs from the stored configuration. A configuration that was
+ * still on trial when the power went off gives way to the one before it.
  *
- * The outcome is on the console and in e->state.
- *
- * @path  the stored configuration
+ * The outcome is on the console and in in->engine.state.
  */
-void intake_boot(struct engine *e, const char *path)
+void intake_boot(struct intake *in)
 {
+	struct engine *e = &in->engine;
 	char why[INTAKE_TEXT_BYTES];
 	bool has_table = false;
 	struct cfg cfg;
-	int r = engine_has_table(e, &has_table);
+	int r;
 
-	if (r != ERR_OK || !has_table) {
-		if (r != ERR_OK)
-			say("unknown", "reason=\"%s\"", e->why);
-		r = engine_shut(e);
-		if (r != ERR_OK) {
-			say("broken", "reason=\"%s\"", e->why);
-			return;
-		}
-		say("closed", "rules=%zu generation=%u", e->kernel_rules, e->generation);
-	} else {
-		engine_recognise(e);
+	if (!boot_closed(e, &has_table))
+		return;
+	if (trust_open(&in->trust) != ERR_OK) {
+		say("no-trust", "reason=\"%s\" fix=\"nothing can be accepted; see the "
+				"technician's guide\"",
+		    in->trust.why);
+		if (has_table)
+			intake_say_state(e);
+		return;
 	}
-	r = load_stored(path, &cfg, why, sizeof(why));
+	if (trial_is_on(in) &&
+	    (!has_table || !trial_is_of_this_boot(in) || trial_left_s(in) == 0)) {
+		trial_end(in,
+			  has_table ? "not confirmed in time"
+				    : "the power went off before it was confirmed",
+			  NULL);
+		return;
+	}
+	r = intake_load_slot(in, STORE_ACTIVE, &cfg, why, sizeof(why));
 	if (r == ERR_OK) {
-		enforce_stored(e, &cfg, path, has_table);
+		enforce_stored(e, &cfg, has_table);
 		return;
 	}
 	if (r != ERR_NOENT)
-		say("refused", "file=%s %s", path, why);
+		say("refused", "file=stored %s", why);
 	if (e->state == ENGINE_KEPT)
 		say("kept", "reason=\"no valid stored configuration\"");
 	else if (has_table)
-		say_state(e);
+		intake_say_state(e);
 }
 
-/* Is the new serial acceptable against what is in force? */
-static int check_serial(const struct engine *e, const struct cfg *cfg, char *why,
-			size_t max)
-{
-	struct cfg_error error = {.path = "$.serial"};
-
-	if (e->state != ENGINE_ENFORCED || cfg->serial > e->cfg.serial)
-		return ERR_OK;
-	(void)snprintf(error.reason, sizeof(error.reason),
-		       "serial %llu is not above serial %llu in force",
-		       (unsigned long long)cfg->serial,
-		       (unsigned long long)e->cfg.serial);
-	(void)snprintf(error.fix, sizeof(error.fix), "write %llu or more",
-		       (unsigned long long)e->cfg.serial + 1);
-	intake_explain(&error, why, max);
-	return ERR_ROLLBACK;
-}
-
-/* The bytes that are in force already may be sent again. */
-static bool is_same(const struct engine *e, const struct cfg *cfg, struct span text,
-		    const char *dir)
-{
-	char path[128];
-	uint8_t *old = NULL;
-	size_t n = 0;
-	bool same = false;
-
-	if (e->state != ENGINE_ENFORCED || cfg->serial != e->cfg.serial)
-		return false;
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, ACTIVE_NAME);
-	if (active_load(path, CONFIG_CFG_MAX_BYTES, &old, &n) == ERR_OK)
-		same = span_eq(text, span_of(old, n));
-	free(old);
-	return same;
-}
-
-/* Keep the new configuration on flash; without that it must not stay. */
-static int save(struct engine *e, const char *dir, struct span text, char *why,
+/* Keep the new configuration on flash, on trial, floor raised: one commit. */
+static int save(struct intake *in, struct span file, const struct man *m, char *why,
 		size_t max)
 {
-	struct cfg_error error = {.path = "$"};
-	char reason[200];
-	int r = active_save(dir, text, reason, sizeof(reason));
+	struct store *s = &in->trust.store;
+	struct store_index *next = malloc(sizeof(*next));
+	struct man_floor floor;
+	int r = ERR_NOMEM;
 
+	if (!next) {
+		(void)snprintf(s->why, sizeof(s->why), "out of memory");
+		goto out;
+	}
+	*next = s->index;
+	/* what was not confirmed is nothing to go back to */
+	if (!next->trial.is_on)
+		next->config[STORE_PREVIOUS] = next->config[STORE_ACTIVE];
+	next->config[STORE_ACTIVE].keyset = in->trust.keys.version;
+	man_floor_of(&in->trust.keys, m, &floor);
+	r = store_floor_set(next, man_floor_type(m->type), &m->scope, &floor);
+	if (r == ERR_OK)
+		r = trial_plan(next, &in->engine.cfg);
+	if (r == ERR_OK)
+		r = store_add(s, file, &next->config[STORE_ACTIVE].ref);
+	else
+		(void)snprintf(s->why, sizeof(s->why), "floor or code: %s", err_text(r));
+	if (r == ERR_OK)
+		r = store_commit(s, next);
+out:
+	free(next);
 	if (r == ERR_OK)
 		return r;
-	(void)snprintf(error.reason, sizeof(error.reason), "not stored: %.200s", reason);
-	(void)snprintf(error.fix, sizeof(error.fix), "check the data partition");
-	intake_explain(&error, why, max);
-	say("not-stored", "serial=%llu %s", (unsigned long long)e->cfg.serial, why);
+	(void)snprintf(why, max,
+		       "path=$ reason=\"not stored: %s\" fix=\"check the data partition\"",
+		       s->why);
+	say("not-stored", "serial=%llu %s", (unsigned long long)in->engine.cfg.serial,
+	    why);
 	return r;
 }
 
-/* Parse, check, enforce, store. @out->text is set on failure. */
-static int take(struct engine *e, struct span text, const char *dir,
+/* Parse, enforce, store a verified artifact. @out->text is set on failure. */
+static int take(struct intake *in, struct span file, const struct man *m,
 		struct intake_result *out)
 {
-	struct cfg cfg, previous;
+	struct engine *e = &in->engine;
 	bool had = e->state == ENGINE_ENFORCED;
-	int r = parse(text, &cfg, out->text, sizeof(out->text));
+	struct cfg cfg, previous;
+	int r = parse(m, &cfg, out->text, sizeof(out->text));
 
 	if (r != ERR_OK)
 		return r;
-	out->serial = cfg.serial;
-	if (is_same(e, &cfg, text, dir)) {
-		cfg_clear(&cfg);
-		return ERR_ALREADY;
-	}
-	r = check_serial(e, &cfg, out->text, sizeof(out->text));
-	if (r != ERR_OK) {
-		cfg_clear(&cfg);
-		return r;
-	}
 	r = engine_apply(e, &cfg, &previous);
 	if (r != ERR_OK) {
-		explain_engine(e, r, out->text, sizeof(out->text));
+		intake_explain_engine(e, r, out->text, sizeof(out->text));
 		cfg_clear(&cfg);
 		return r;
 	}
-	r = save(e, dir, text, out->text, sizeof(out->text));
+	r = save(in, file, m, out->text, sizeof(out->text));
 	if (r != ERR_OK && (!had || engine_apply(e, &previous, NULL) != ERR_OK)) {
 		int shut = engine_shut(e);
 
@@ -304,56 +331,127 @@ static size_t fd_bytes(int fd)
 	return fstat(fd, &st) == 0 && st.st_size > 0 ? (size_t)st.st_size : 0;
 }
 
+/* Map what a peer sent; on failure @out says why. */
+static int map(int memfd, size_t max, struct sealed *out, struct intake_result *result)
+{
+	struct cfg_error error = {.path = "$"};
+	int r = sealed_map(memfd, max, out);
+
+	if (r == ERR_OK)
+		return r;
+	if (r == ERR_LIMIT)
+		intake_too_long(fd_bytes(memfd), max, &error);
+	else
+		(void)snprintf(error.reason, sizeof(error.reason), "%s",
+			       r == ERR_SHORT ? "the file is empty" : err_text(r));
+	if (r != ERR_LIMIT)
+		(void)snprintf(error.fix, sizeof(error.fix), "%s",
+			       r == ERR_SHORT ? "send the artifact"
+					      : "send it as a sealed memfd");
+	intake_explain(&error, result->text, sizeof(result->text));
+	return r;
+}
+
+/* What is said about a configuration that is in force. */
+static void say_accepted(struct intake *in, struct intake_result *out)
+{
+	const struct engine *e = &in->engine;
+	const struct store_trial *t = &in->trust.store.index.trial;
+	char trial[80] = "";
+
+	if (t->is_on)
+		(void)snprintf(trial, sizeof(trial), " confirm=%s within=%llu", t->code,
+			       (unsigned long long)trial_left_s(in));
+	(void)snprintf(out->text, sizeof(out->text), "rules=%zu ports=%zu%s%s",
+		       e->cfg.rule_count, e->cfg.port_count,
+		       out->code == ERR_OK ? "" : " accepted before", trial);
+	intake_say_enforced(e, out->code == ERR_OK ? "applied" : "unchanged");
+	if (t->is_on)
+		say("on-trial", "serial=%llu within=%llu",
+		    (unsigned long long)e->cfg.serial,
+		    (unsigned long long)trial_left_s(in));
+}
+
 /*
- * Take one configuration from a peer: check the memfd, parse, enforce, store.
+ * Take one configuration from a peer: check the memfd, verify, parse, enforce,
+ * store. It is on trial afterwards.
  *
  * @memfd  stays the caller's
- * @dir    where configurations are stored
- * @out    code ERR_OK or ERR_ALREADY: in force and stored; anything else: what
- *         was in force stays, @out->text says why and what to do
+ * @out    code ERR_OK: in force and stored; ERR_ALREADY: this very artifact was
+ *         accepted before and is in force; anything else: what was in force
+ *         stays, @out->text says why and what to do
  *
  * The outcome is on the console too.
  */
-void intake_put(struct engine *e, int memfd, const char *dir, struct intake_result *out)
+void intake_put(struct intake *in, int memfd, struct intake_result *out)
 {
-	struct cfg_error error = {.path = "$"};
-	struct sealed map = {.data = {NULL, 0}};
+	struct engine *e = &in->engine;
+	struct sealed map_of = {.data = {NULL, 0}};
+	struct man_report rep;
+	struct man m;
 
 	memset(out, 0, sizeof(*out));
-	out->code = sealed_map(memfd, CONFIG_CFG_MAX_BYTES, &map);
+	out->code = map(memfd, MAN_CONFIG_FILE_MAX, &map_of, out);
 	if (out->code == ERR_OK) {
-		out->code = take(e, map.data, dir, out);
-		sealed_unmap(&map);
-	} else {
-		if (out->code == ERR_LIMIT)
-			intake_too_long(fd_bytes(memfd), &error);
-		else
-			(void)snprintf(error.reason, sizeof(error.reason), "%s",
-				       out->code == ERR_SHORT ? "the file is empty"
-							      : err_text(out->code));
-		if (out->code != ERR_LIMIT)
-			(void)snprintf(error.fix, sizeof(error.fix), "%s",
-				       out->code == ERR_SHORT
-					       ? "send the configuration"
-					       : "send it as a sealed memfd");
-		intake_explain(&error, out->text, sizeof(out->text));
+		out->code = trust_verify_new(&in->trust, MAN_CONFIG, true,
+					     map_of.data, &m, &rep);
+		if (out->code == ERR_OK) {
+			out->version = m.version;
+			out->code = take(in, map_of.data, &m, out);
+		} else {
+			out->version = e->cfg.serial;
+			trust_explain(&rep, out->text, sizeof(out->text));
+			/* accepted before, but not (any more) what is enforced */
+			if (out->code == ERR_ALREADY &&
+			    (e->state != ENGINE_ENFORCED || m.version != e->cfg.serial))
+				out->code = ERR_ROLLBACK;
+		}
+		sealed_unmap(&map_of);
 	}
 	if (out->code == ERR_OK || out->code == ERR_ALREADY) {
-		(void)snprintf(out->text, sizeof(out->text), "rules=%zu ports=%zu%s",
-			       e->cfg.rule_count, e->cfg.port_count,
-			       out->code == ERR_OK ? "" : " in force already");
-		say_enforced(e, out->code == ERR_OK ? "applied" : "unchanged");
+		say_accepted(in, out);
 		return;
 	}
 	say("refused", "file=upload %s", out->text);
-	say_state(e);
+	intake_say_state(e);
+}
+
+/*
+ * Take the next keyset from a peer.
+ *
+ * @out  as with intake_put()
+ */
+void intake_put_keyset(struct intake *in, int memfd, struct intake_result *out)
+{
+	struct sealed map_of = {.data = {NULL, 0}};
+	struct man_report rep = {.why = MAN_WHY_OK, .field = ""};
+
+	memset(out, 0, sizeof(*out));
+	out->code = map(memfd, MAN_TEXT_MAX, &map_of, out);
+	if (out->code == ERR_OK) {
+		out->code = trust_take_keyset(&in->trust, map_of.data, &rep,
+					      &out->version);
+		sealed_unmap(&map_of);
+		if (out->code != ERR_OK && rep.why != MAN_WHY_OK)
+			trust_explain(&rep, out->text, sizeof(out->text));
+		else if (out->code != ERR_OK)
+			(void)snprintf(out->text, sizeof(out->text),
+				       "path=keyset reason=\"%s\" fix=\"check the data "
+				       "partition\"",
+				       in->trust.why);
+	}
+	if (out->code == ERR_OK)
+		say("keyset", "version=%llu", (unsigned long long)out->version);
+	else if (out->code != ERR_ALREADY)
+		say("refused", "file=upload %s", out->text);
 }
 
 /*
  * Look whether the kernel still has what it should; put it back if not.
  */
-void intake_restore(struct engine *e)
+void intake_restore(struct intake *in)
 {
+	struct engine *e = &in->engine;
 	int r = engine_check(e);
 
 	if (r == ERR_OK)
@@ -361,7 +459,7 @@ void intake_restore(struct engine *e)
 	say("differs", "reason=\"%s\"", e->why);
 	r = engine_repair(e);
 	if (r == ERR_OK)
-		say_enforced(e, "repaired");
+		intake_say_enforced(e, "repaired");
 	else
-		say_state(e);
+		intake_say_state(e);
 }

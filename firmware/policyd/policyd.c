@@ -16,9 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "active.h"
 #include "compile.h"
 #include "engine.h"
+#include "file.h"
 #include "intake.h"
 #include "say.h"
 #include "serve.h"
@@ -66,11 +66,11 @@ static int check_file(const char *file, bool is_print, bool is_list)
 	uint8_t *text = NULL;
 	struct cfg cfg;
 	size_t n = 0;
-	int r = active_load(file, CONFIG_CFG_MAX_BYTES, &text, &n);
+	int r = file_load(file, CONFIG_CFG_MAX_BYTES, &text, &n);
 	int code = 0;
 
 	if (r == ERR_LIMIT) {
-		intake_too_long(n, &error);
+		intake_too_long(n, CONFIG_CFG_MAX_BYTES, &error);
 		return refuse(file, &error);
 	}
 	if (r != ERR_OK) {
@@ -121,7 +121,7 @@ static bool is_open(int fd)
 
 int main(int argc, char **argv)
 {
-	static struct engine engine; /* large */
+	static struct intake in; /* large */
 	int dev = is_open(SERVE_DEV_FD) ? SERVE_DEV_FD : -1;
 	int r;
 
@@ -131,19 +131,19 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "policyd: is started by svcd; --help\n");
 		return 2;
 	}
-	if (engine_open(&engine) != ERR_OK) {
-		say("broken", "reason=\"%s\"", engine.why);
+	if (engine_open(&in.engine) != ERR_OK) {
+		say("broken", "reason=\"%s\"", in.engine.why);
 		return 1;
 	}
-	intake_boot(&engine, ACTIVE_FILE);
+	intake_boot(&in);
 	/* svcd tries again: what could not be closed may close next time */
-	if (engine.state == ENGINE_BROKEN) {
-		engine_close(&engine);
+	if (in.engine.state == ENGINE_BROKEN) {
+		engine_close(&in.engine);
 		return 1;
 	}
-	r = serve_ready(&engine, SERVE_LINK_FD);
+	r = serve_ready(&in.engine, SERVE_LINK_FD);
 	if (r == ERR_OK)
-		r = serve_run(&engine, SERVE_LINK_FD, dev);
-	engine_close(&engine);
+		r = serve_run(&in, SERVE_LINK_FD, dev);
+	engine_close(&in.engine);
 	return r == ERR_NOENT ? 0 : 1;
 }

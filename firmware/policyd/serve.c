@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "active.h"
 #include "intake.h"
 #include "ipc.h"
 #include "say.h"
@@ -25,7 +24,7 @@ struct peer {
 };
 
 struct server {
-	struct engine *engine;
+	struct intake *in;
 	int link, dev;
 	struct peer peers[SERVE_PEERS_MAX];
 };
@@ -65,7 +64,8 @@ int serve_ready(const struct engine *e, int link)
 
 static int send_status(const struct server *s, const struct peer *p, uint32_t seq)
 {
-	const struct engine *e = s->engine;
+	const struct engine *e = &s->in->engine;
+	const struct trust *t = &s->in->trust;
 	char text[1024];
 	struct sbuf b;
 
@@ -79,6 +79,14 @@ static int send_status(const struct server *s, const struct peer *p, uint32_t se
 			  e->cfg.agency, e->cfg.rule_count, e->cfg.port_count);
 	sbuf_putf(&b, "kernel_rules=%zu\ngeneration=%u\n", e->kernel_rules,
 		  e->generation);
+	if (t->is_open)
+		sbuf_putf(&b, "device_serial=%s\nkeyset=%llu\n", t->serial,
+			  (unsigned long long)t->keys.version);
+	else
+		sbuf_putf(&b, "no_trust=%s\n", t->why);
+	if (trial_is_on(s->in))
+		sbuf_putf(&b, "trial_left=%llu\n",
+			  (unsigned long long)trial_left_s(s->in));
 	return ipc_send(p->fd, IPC_STATUS, seq, span_of(text, b.n), -1);
 }
 
@@ -89,15 +97,35 @@ static int put_artifact(const struct server *s, const struct peer *p,
 	struct intake_result result;
 	struct sbuf b;
 
-	if (m->body.p[0] != ART_CONFIG)
+	if (m->body.p[0] == ART_CONFIG)
+		intake_put(s->in, m->fd, &result);
+	else if (m->body.p[0] == ART_KEYSET)
+		intake_put_keyset(s->in, m->fd, &result);
+	else
 		return ERR_TYPE;
-	intake_put(s->engine, m->fd, ACTIVE_DIR, &result);
 	sbuf_init(&b, body, sizeof(body));
 	sbuf_put_le32(&b, (uint32_t)result.code);
-	sbuf_put_le32(&b, (uint32_t)result.serial);
-	sbuf_put_le32(&b, (uint32_t)(result.serial >> 32));
+	sbuf_put_le32(&b, (uint32_t)result.version);
+	sbuf_put_le32(&b, (uint32_t)(result.version >> 32));
 	sbuf_put(&b, result.text, strlen(result.text));
 	return ipc_send(p->fd, IPC_ART_RESULT, m->seq, span_of(body, b.n), -1);
+}
+
+static int end_trial(const struct server *s, const struct peer *p,
+		     const struct ipc_msg *m)
+{
+	uint8_t body[4 + INTAKE_TEXT_BYTES];
+	struct intake_result result;
+	struct sbuf b;
+
+	if (m->type == IPC_CONFIRM)
+		trial_confirm(s->in, m->body, &result);
+	else
+		trial_end(s->in, "rolled back by a person", &result);
+	sbuf_init(&b, body, sizeof(body));
+	sbuf_put_le32(&b, (uint32_t)result.code);
+	sbuf_put(&b, result.text, strlen(result.text));
+	return ipc_send(p->fd, IPC_TRIAL_RESULT, m->seq, span_of(body, b.n), -1);
 }
 
 /* One message of a development tool; anything but ERR_OK closes it. */
@@ -109,7 +137,11 @@ static int serve_message(const struct server *s, struct peer *p, const struct ip
 		r = ipc_rate_check(&p->rate, m->type, now_ms());
 	if (r != ERR_OK)
 		return r;
-	return m->type == IPC_ART_PUT ? put_artifact(s, p, m) : send_status(s, p, m->seq);
+	if (m->type == IPC_ART_PUT)
+		return put_artifact(s, p, m);
+	if (m->type == IPC_STATUS_GET)
+		return send_status(s, p, m->seq);
+	return end_trial(s, p, m);
 }
 
 static void serve_peer(const struct server *s, struct peer *p)
@@ -180,6 +212,18 @@ static int turn(struct server *s, int timeout_ms)
 	return ERR_OK;
 }
 
+/* How long to wait for messages: a trial's end must not be missed. */
+static int wait_ms(const struct intake *in, uint64_t most_ms)
+{
+	uint64_t left_ms;
+
+	if (!trial_is_on(in))
+		return (int)most_ms;
+	/* after a failure to store, once a check interval is often enough */
+	left_ms = in->trial_over ? most_ms : trial_left_s(in) * 1000;
+	return (int)(left_ms < most_ms ? left_ms : most_ms);
+}
+
 /*
  * Serve until svcd goes away.
  *
@@ -188,9 +232,9 @@ static int turn(struct server *s, int timeout_ms)
  *
  * Returns ERR_NOENT when svcd is gone, or ERR_SYS.
  */
-int serve_run(struct engine *e, int link, int dev)
+int serve_run(struct intake *in, int link, int dev)
 {
-	struct server s = {.engine = e, .link = link, .dev = dev};
+	struct server s = {.in = in, .link = link, .dev = dev};
 	uint64_t due_ms = now_ms() + SERVE_CHECK_MS;
 	int r = ERR_OK;
 
@@ -200,11 +244,12 @@ int serve_run(struct engine *e, int link, int dev)
 		uint64_t now = now_ms();
 
 		if (now >= due_ms) {
-			intake_restore(e);
+			intake_restore(in);
 			due_ms = now_ms() + SERVE_CHECK_MS;
 			now = now_ms();
 		}
-		r = turn(&s, due_ms > now ? (int)(due_ms - now) : 0);
+		r = turn(&s, wait_ms(in, due_ms > now ? due_ms - now : 0));
+		trial_tick(in);
 	}
 	return r;
 }

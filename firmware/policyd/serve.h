@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "engine.h"
+#include "intake.h"
 
 #define SERVE_LINK_FD 3
 #define SERVE_DEV_FD 4
@@ -15,6 +15,6 @@
 	UINT64_C(10000) /* how often the kernel is compared with the policy */
 
 int serve_ready(const struct engine *e, int link) MUST_CHECK;
-int serve_run(struct engine *e, int link, int dev) MUST_CHECK;
+int serve_run(struct intake *in, int link, int dev) MUST_CHECK;
 
 #endif

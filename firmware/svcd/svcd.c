@@ -35,6 +35,7 @@
 
 #include "console.h"
 #include "datafs.h"
+#include "identity.h"
 #include "mounts.h"
 #include "super.h"
 #include "watchdog.h"
@@ -264,6 +265,7 @@ int main(int argc, char **argv)
 	else
 		boot_board(&st);
 	make_dir(RUN_DIR, 0, 0755);
+	identity_write(RUN_DIR "/serial");
 	dev_socket = open_dev_socket();
 	super_init(&st.super, st.is_host, dev_socket);
 	super_start(&st.super, clock_ms());

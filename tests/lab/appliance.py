@@ -17,6 +17,7 @@ import subprocess
 import time
 
 import ns
+import signing
 import topology
 from ns import LabError
 from province import ns_name
@@ -97,13 +98,15 @@ class Appliance:
         self.pid = self.started = self.console = None
         self.powered_at = None
         self.options = []       # more arguments for the board's `run`
+        self.device = f"LT-LAB-{lab}"
+        self.version = 0        # highest version that was signed
 
     # Power
 
     def command(self):
         """The program that is the appliance, in the foreground."""
         run = os.path.join(TOP, "board", self.board, "run")
-        return [run, "--run-dir", self.dir, *self.options]
+        return [run, "--run-dir", self.dir, "--serial", self.device, *self.options]
 
     def power_on(self):
         """Start the appliance; does not wait for anything."""
@@ -175,18 +178,38 @@ class Appliance:
         """Write DATA (bytes) to FILE on the appliance."""
         raise NotImplementedError
 
-    def apply(self, config):
-        """Give a configuration (dict, text or bytes) to policyd: (exit code, text)."""
+    def sign(self, config):
+        """A configuration (dict, text or bytes) as a signed artifact; its version is
+        the document's serial, or the next one when it has none."""
         if isinstance(config, dict):
             config = json.dumps(config, ensure_ascii=False)
         if isinstance(config, str):
             config = config.encode()
-        self.put("/run/lab-config.json", config)
-        return self.shell(f"{DEVCTL} apply /run/lab-config.json 2>&1", timeout=60)
+        version = signing.serial_of(config) or self.version + 1
+        self.version = max(self.version, version)
+        return signing.artifact(config, version, self.device)
+
+    def apply_file(self, data):
+        """Give bytes to policyd as they are: (exit code, text)."""
+        self.put("/run/lab-config", data)
+        return self.shell(f"{DEVCTL} apply /run/lab-config 2>&1", timeout=60)
+
+    def apply(self, config):
+        """Sign a configuration and give it to policyd: (exit code, text)."""
+        return self.apply_file(self.sign(config))
+
+    def confirm(self, text):
+        """Confirm the trial whose code is in TEXT, the answer of apply()."""
+        code = re.search(r"\bconfirm=(\d+)", text)
+        if not code:
+            raise LabError(f"no confirmation code in: {text.strip()}")
+        return self.shell(f"{DEVCTL} confirm {code.group(1)} 2>&1")
 
     def enforce(self, config):
-        """Apply a configuration that must be accepted; raises LabError if not."""
+        """Apply and confirm a configuration; raises LabError if it is not accepted."""
         code, text = self.apply(config)
+        if code == 0 and "confirm=" in text:
+            code, text = self.confirm(text)
         if code != 0:
             raise LabError(f"configuration not accepted (exit {code}): {text.strip()}")
 

@@ -1,6 +1,7 @@
 """FC-02: when rules, sets, addresses or the store fail, nothing is forwarded."""
 import contextlib
 import os
+import re
 import shutil
 
 import appliance
@@ -105,34 +106,47 @@ def test_fc02_update_fails(t):
                      both(False, "attacker", "lan1", "tcp", 80))
 
 
-def stored(t):
-    return os.path.join(t.box.dir, "conf/policy/active.json")
+def stored(t, part):
+    """File of the store: the index, or the artifact in force."""
+    folder = os.path.join(t.box.dir, "conf/policy")
+    index = os.path.join(folder, "index")
+    if part == "index":
+        return index
+    with open(index, encoding="ascii") as f:
+        name = re.search(r"^config active (\w+) ", f.read(), re.M).group(1)
+    return os.path.join(folder, f"o-{name}")
 
 
 @test("FC-02")
 def test_fc02_stored_file(t):
-    """A damaged stored configuration: closed, named with place and fix."""
-    for name, damage in (("cut", lambda b: b[:len(b) // 2]), ("empty", lambda b: b""),
-                         ("zeros", lambda b: bytes(len(b))),
-                         ("huge", lambda b: b + b" " * (10 << 20))):
-        t.enforce(WEB)
-        t.box.power_off()
-        with open(stored(t), "rb") as f:
-            data = f.read()
-        with open(stored(t), "wb") as f:
-            f.write(damage(data))
-        line = boot_and_watch(t, r"^luytre: policyd: refused file=.*$")
-        check("reason=" in line and "fix=" in line, f"{name}: {line}")
-        t.box.power_off()
-        t.box.erase()
+    """A damaged store: closed, named with reason and fix."""
+    damages = (("cut", lambda b: b[:len(b) // 2]), ("empty", lambda b: b""),
+               ("zeros", lambda b: bytes(len(b))), ("huge", lambda b: b + bytes(10 << 20)),
+               ("bit", lambda b: b[:99] + bytes([b[99] ^ 1]) + b[100:]))
+    for part, event in (("artifact", "refused"), ("index", "no-trust")):
+        for name, damage in damages:
+            t.enforce(WEB)
+            file = stored(t, part)
+            t.box.power_off()
+            with open(file, "rb") as f:
+                data = f.read()
+            with open(file, "wb") as f:
+                f.write(damage(data))
+            line = boot_and_watch(t, rf"^luytre: policyd: {event} .*$")
+            check("reason=" in line and "fix=" in line, f"{part} {name}: {line}")
+            with open(file, "rb") as f:
+                check(f.read() == damage(data), f"{part} {name}: written over")
+            t.box.power_off()
+            t.box.erase()
 
 
 @test("FC-02")
 def test_fc02_not_stored(t):
     """The flash takes no more: the new policy is taken back, the old one holds."""
     t.enforce(WEB)
-    folder = os.path.dirname(stored(t))
-    before, rules = open(stored(t), "rb").read(), t.box.ruleset_static()
+    index = stored(t, "index")
+    folder = os.path.dirname(index)
+    before, rules = open(index, "rb").read(), t.box.ruleset_static()
     os.chown(folder, 0, 0)
     try:
         code, out = t.box.apply(t.config([{"from": ["any"], "to": ["any"],
@@ -140,7 +154,7 @@ def test_fc02_not_stored(t):
     finally:
         os.chown(folder, 901, 901)
     check(code == 1 and "not stored" in out, f"exit {code}: {out}")
-    check(open(stored(t), "rb").read() == before, "the stored file changed")
+    check(open(index, "rb").read() == before, "the stored file changed")
     check(t.box.ruleset_static() == rules, "the rules are not the stored ones")
     t.expect(both(True, "lan1", "dc", "tcp", 80) + both(False, "dc", "lan1", "tcp", 80))
 

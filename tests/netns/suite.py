@@ -28,7 +28,8 @@ import packets  # noqa: E402
 import province  # noqa: E402
 from province import HOST, ZONE_HOST  # noqa: E402
 
-MODULES = ("closed", "faults", "zones", "match", "hardening", "refuse", "ports")
+MODULES = ("closed", "faults", "zones", "match", "hardening", "refuse", "ports",
+           "signed")
 TESTS = []
 
 

@@ -150,7 +150,7 @@ class Machine(appliance.QemuAppliance):
         if self.net:
             make_taps()
         argv = ["board/qemu-arm64/run", "--run-dir", os.path.relpath(self.dir, TOP),
-                "--disk", os.path.relpath(self.disk, TOP)]
+                "--disk", os.path.relpath(self.disk, TOP), "--serial", self.device]
         open(os.path.join(self.dir, "serial.log"), "wb").close()
         with open(os.path.join(self.dir, "run.log"), "ab") as log:
             self.powered_at = time.monotonic()

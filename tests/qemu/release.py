@@ -6,7 +6,8 @@ import socket
 
 import appliance
 import machine
-from machine import CLOSED, Machine, STAYS_CLOSED
+import signing
+from machine import ENFORCED, Machine, STAYS_CLOSED
 from suite import check, measured, part
 
 # What a release image must not carry, as a file or a link.
@@ -27,18 +28,30 @@ def test_files():
                       f"{name} knows the development socket")
 
 
-def test_boot():
-    """An unsigned configuration lies in /conf: refused, named, closed."""
-    conf = {"policy/active.json": machine.config(serial=1)}
-    with Machine("release", conf=conf, root=machine.RELEASE, net=True) as m:
-        with part("unsigned-refused"):
-            measured("start to closed, release", m.boot(CLOSED))
-            m.wait(STAYS_CLOSED)
+def test_unsigned():
+    """Somebody wrote an unsigned configuration into the flash: refused, closed."""
+    for name, keys in (("unsigned", ()), ("one-signature", ("officer",))):
+        data = signing.artifact(machine.config(serial=1), 1, "LT-LAB-0", keys=keys)
+        conf = signing.store(data, 1, "LT-LAB-0")
+        with part(f"{name}-refused"), \
+                Machine(f"release-{name}", conf=conf, root=machine.RELEASE, net=True) as m:
+            m.boot(STAYS_CLOSED)
             check(m.lines("svcd: boot profile=release "), "not the release profile")
             refused = m.lines(r"policyd: refused ")
-            check(refused and re.search(r"active\.json.*reason=.*fix=", refused[0]),
+            check(refused and re.search(r"why=THRESHOLD reason=.*fix=", refused[0]),
                   f"not refused with reason and fix: {refused}")
             check(not m.lines(r"policyd: enforced"), "an unsigned policy is in force")
+
+
+def test_boot():
+    """A signed configuration lies in /conf: enforced; and nobody can get in."""
+    data = signing.artifact(machine.config(serial=1), 1, "LT-LAB-0")
+    conf = signing.store(data, 1, "LT-LAB-0")
+    with Machine("release", conf=conf, root=machine.RELEASE, net=True) as m:
+        with part("signed-enforced"):
+            measured("start to enforced, release", m.boot(ENFORCED))
+            check(m.lines("svcd: boot profile=release "), "not the release profile")
+            check(not m.lines(r"policyd: refused "), "refused")
         with part("second-console-silent"):
             with socket.socket(socket.AF_UNIX) as sock, appliance._chdir(m.dir):
                 sock.connect("dev.sock")

@@ -49,14 +49,14 @@ def test_cut():
 
 def cut_in_apply(m, serial, after_s):
     """Give policyd configurations without end, cut the power; the last serial
-    that was acknowledged and the last that was begun."""
+    that was confirmed and the last that was begun."""
     done = [serial]
     begun = [serial]
 
     def apply():
         try:
             while True:
-                begun[0] = done[0] + 1
+                begun[0] = m.version + 1    # never one that was used before
                 m.enforce(machine.config(serial=begun[0]))
                 done[0] = begun[0]
         except (LabError, OSError, ValueError, AttributeError):
@@ -78,11 +78,13 @@ def serial_of(m):
 
 def test_apply():
     """A board with a configuration: boot, cuts in the middle of applying, repair."""
-    first = {"policy/active.json": machine.config(serial=1)}
     chance = random.Random(2)
-    with Machine("apply", conf=first, net=True) as m:
+    with Machine("apply", net=True) as m:
         serial = 1
         with part("enforced-at-boot"):
+            m.boot(STAYS_CLOSED)
+            m.enforce(machine.config(serial=1))
+            m.power_off()
             measured("start to enforced", m.boot(ENFORCED))
             check(serial_of(m) == 1, "another configuration")
             check(m.sysctl("net/ipv4/ip_forward") == "1", "forwarding is off")
@@ -95,7 +97,7 @@ def test_apply():
                 measured("start to enforced", m.boot(ENFORCED))
                 serial = serial_of(m)
                 check(serial in (last, begun), f"serial {serial} in force; {last} was "
-                      f"acknowledged, {begun} begun")
+                      f"confirmed, {begun} begun")
         with part("repaired-error-flag"):
             m.power_off()
             m.debugfs("conf", "ssv state 2", "ssv free_blocks_count 7")

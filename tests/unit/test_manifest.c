@@ -22,6 +22,7 @@ static const struct {
 	{"luytre-manifest 1", MAN_WHY_TRUNCATED},
 	{"\xef\xbb\xbf" GOOD, MAN_WHY_BOM},
 	{"luytre-manifest 1\r\ntype config\r\n", MAN_WHY_CR},
+	{"{\"format\": 1}", MAN_WHY_UNSIGNED},
 	{"luytre-manifest 2\n\n", MAN_WHY_DOMAIN},
 	{"Luytre-manifest 1\n\n", MAN_WHY_DOMAIN},
 	{"luytre-manifest 1\ncolour red\n\n", MAN_WHY_FIELD_UNKNOWN},

@@ -222,7 +222,8 @@ static int put(struct store *s, const char *text, uint64_t version)
 	assert_non_null(next);
 	*next = s->index;
 	next->config[STORE_PREVIOUS] = next->config[STORE_ACTIVE];
-	r = store_add(s, span_str(text), &next->config[STORE_ACTIVE]);
+	next->config[STORE_ACTIVE].keyset = 1;
+	r = store_add(s, span_str(text), &next->config[STORE_ACTIVE].ref);
 	if (r == ERR_OK)
 		r = store_floor_set(next, MAN_CONFIG, &device, &floor);
 	if (r == ERR_OK)
@@ -241,14 +242,14 @@ static unsigned holds(void)
 
 	if (store_open(&s, &sim_io, NULL) != ERR_OK)
 		return 99;
-	if (s.index.config[STORE_ACTIVE].n == 0)
+	if (s.index.config[STORE_ACTIVE].ref.n == 0)
 		return 0;
-	if (store_load(&s, &s.index.config[STORE_ACTIVE], 100, &text) != ERR_OK)
+	if (store_load(&s, &s.index.config[STORE_ACTIVE].ref, 100, &text) != ERR_OK)
 		return 98;
-	number = (unsigned)(text[s.index.config[STORE_ACTIVE].n - 1] - '0');
+	number = (unsigned)(text[s.index.config[STORE_ACTIVE].ref.n - 1] - '0');
 	free(text);
-	if (s.index.config[STORE_PREVIOUS].n) {
-		if (store_load(&s, &s.index.config[STORE_PREVIOUS], 100, &text))
+	if (s.index.config[STORE_PREVIOUS].ref.n) {
+		if (store_load(&s, &s.index.config[STORE_PREVIOUS].ref, 100, &text))
 			return 97;
 		free(text);
 	}
@@ -369,7 +370,7 @@ static void floors_stay_without_configuration(void **state)
 	memset(next->config, 0, sizeof(next->config));
 	assert_int_equal(store_commit(&s, next), ERR_OK);
 	assert_int_equal(store_open(&s, &sim_io, NULL), ERR_OK);
-	assert_int_equal(s.index.config[STORE_ACTIVE].n, 0);
+	assert_int_equal(s.index.config[STORE_ACTIVE].ref.n, 0);
 	assert_int_equal(store_floor_get(&s.index, MAN_CONFIG, &device, &floor), ERR_OK);
 	assert_int_equal(floor.version, 2);
 	for (int i = 0; i < FILES; i++)
@@ -394,7 +395,8 @@ static void index_round_trip(void **state)
 	x->keyset_count = 2;
 	x->keysets[0] = (struct store_keyset){4, {.n = 5, .sha256 = {9}}};
 	x->keysets[1] = (struct store_keyset){5, {.n = 6, .sha256 = {8}}};
-	x->config[STORE_ACTIVE] = (struct store_ref){.n = 77, .sha256 = {7}};
+	x->config[STORE_ACTIVE].ref = (struct store_ref){.n = 77, .sha256 = {7}};
+	x->config[STORE_ACTIVE].keyset = 5;
 	x->trial = (struct store_trial){true, "0b1c", 1234, "483920"};
 	assert_int_equal(store_index_print(x, text, sizeof(text), &n), ERR_OK);
 	assert_int_equal(store_index_parse(span_of(text, n), y), ERR_OK);
@@ -423,9 +425,9 @@ static void a_damaged_file_is_noticed(void **state)
 		if (strncmp(sim.now.name[i], "o-", 2) == 0)
 			sim.inodes[sim.now.inode[i]].now.p[0] ^= 1;
 	}
-	assert_int_equal(store_load(&s, &s.index.config[STORE_ACTIVE], 100, &text),
+	assert_int_equal(store_load(&s, &s.index.config[STORE_ACTIVE].ref, 100, &text),
 			 ERR_CHUNK);
-	assert_int_equal(store_load(&s, &s.index.config[STORE_ACTIVE], 5, &text),
+	assert_int_equal(store_load(&s, &s.index.config[STORE_ACTIVE].ref, 5, &text),
 			 ERR_LIMIT);
 	sim.inodes[sim.now.inode[find(&sim.now, "index")]].now.p[20] ^= 1;
 	assert_int_equal(store_open(&s, &sim_io, NULL), ERR_CHUNK);
