@@ -69,6 +69,8 @@ else
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 VARIANT := $(if $(filter-out dev,$(PROFILE)),-$(PROFILE))
 override O := out/$(BOARD)$(VARIANT)
+# Keys of this build tree, for tests and development images.
+TEST_KEYSET := out/keys/keyset-1
 # Every Kconfig option as a variable (toolchain/kconfig makes the file).
 include $(O)/config.mk
 include $(wildcard firmware/build.mk board/build.mk toolchain/build.mk tests/build.mk)

@@ -18,7 +18,7 @@ out/tests/faultnl.so: tests/netns/faultnl.c
 	$(Q)gcc $(filter-out -fPIE -MMD -MP -fstack-usage,$(CFLAGS)) -D_GNU_SOURCE -fPIC \
 		-shared -o $@ $<
 
-.PHONY: do-check do-selftest do-unit do-san do-golden do-matrix do-build do-fuzz do-mutants
+.PHONY: do-sign do-check do-selftest do-unit do-san do-golden do-matrix do-build do-fuzz do-mutants
 do-check: $(O)/autoconf.h
 	@toolchain/check/check --cppflags "$(CPPFLAGS)" --warn "$(WARN)"
 
@@ -31,6 +31,9 @@ do-golden: $(T_OUT)/unit/policyd_dump $(O)/sbin/policyd
 .PHONY: golden-update
 golden-update: $(T_OUT)/unit/policyd_dump $(O)/sbin/policyd
 	@tests/golden/run --update
+
+do-sign: $(SIGN) $(TEST_KEYSET)
+	@tests/sign/run $(T)
 
 do-matrix:
 	@toolchain/check/matrix $(STAGES)

@@ -58,7 +58,6 @@ endif
 
 # Keys for tests and for development images: made once in this build tree,
 # never part of the source.
-TEST_KEYSET := out/keys/keyset-1
 $(TEST_KEYSET): | $(SIGN)
 	@echo "  KEYS  out/keys (for tests and development only)"
 	$(Q)rm -rf out/keys

@@ -394,9 +394,13 @@ static int new_key(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'p')
 			passphrase = "";
-		else if (opt != 'a' || sig_alg_parse(span_str(optarg), &alg) != ERR_OK ||
-			 alg == SIG_WEBAUTHN)
+		else if (opt != 'a')
 			return EXIT_USAGE;
+		else if (sig_alg_parse(span_str(optarg), &alg) != ERR_OK ||
+			 alg == SIG_WEBAUTHN) {
+			complain("--alg: es256 | es384 | ps256");
+			return EXIT_USAGE;
+		}
 	}
 	if (optind != argc - 1) {
 		complain(T("key new: name one file", "key new: nêu một tệp"));

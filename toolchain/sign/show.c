@@ -181,6 +181,8 @@ static int judge(const char *path, const struct keyset *keys, const char *serial
 	}
 	ctx.type = m.type;
 	ctx.active_version = m.base;
+	if (m.type == MAN_CONFIG)
+		ctx.payload = MAN_PAYLOAD_ATTACHED;
 	if (man_verify(&ctx, span_of(text, n), &m, &rep) != ERR_OK)
 		goto out;
 	code = m.type == MAN_CONFIG && m.has_attached ? verify_config(&m, path)
