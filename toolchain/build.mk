@@ -42,7 +42,6 @@ ifeq ($(O),out/host)
 SIGN_SRC := $(wildcard toolchain/sign/*.c) $(wildcard firmware/policyd/cfg*.c) \
 	firmware/policyd/net.c firmware/policyd/arena.c
 SIGN_OBJ := $(SIGN_SRC:%.c=$(O)/obj/%.o)
-$(O)/obj/toolchain/sign/%.o: CPPFLAGS += -Ifirmware/policyd
 $(SIGN): $(SIGN_OBJ) $(O)/lib/libluytre.a
 	$(if $(V),,@echo "  LD    host sign")
 	$(Q)mkdir -p $(@D)

@@ -31,7 +31,8 @@ static const char *const slot_names[STORE_SLOT_COUNT] = {
 
 static void object_name(const uint8_t sha256[SIG_SHA256_BYTES], char name[NAME_BYTES])
 {
-	memcpy(name, "o-", 2);
+	name[0] = 'o';
+	name[1] = '-';
 	hex_encode(sha256, SIG_SHA256_BYTES, name + 2);
 }
 

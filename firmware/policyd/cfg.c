@@ -14,12 +14,11 @@
 
 static int read_head(struct reader *r, const json_t *root)
 {
-	static const struct key keys[] = {{"format", true},   {"serial", true},
-					  {"device", true},   {"agency", true},
-					  {"ports", true},    {"routes", false},
-					  {"objects", false}, {"services", false},
-					  {"rules", true},    {"confirm_window", false},
-					  {NULL, false}};
+	static const struct key keys[] = {
+		{"format", true},          {"serial", true},    {"device", true},
+		{"agency", true},          {"ports", true},     {"routes", false},
+		{"objects", false},        {"services", false}, {"rules", true},
+		{"confirm_window", false}, {NULL, false}};
 	const json_t *serial = json_object_get(root, "serial");
 	const char *format;
 	size_t mark;

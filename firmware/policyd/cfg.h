@@ -20,7 +20,7 @@
 #define CFG_MATCH_BYTES 97 /* bus path with NUL */
 #define CFG_WINDOW_MIN_S 10U
 #define CFG_WINDOW_MAX_S 3600U
-#define CFG_RANGE_TEXT_BYTES (2 * NET_TEXT_BYTES)
+#define CFG_RANGE_TEXT_BYTES 128 /* two addresses */
 #define CFG_SERVICE_TEXT_BYTES 32
 #define CFG_ARENA_BYTES (24U << 20)
 

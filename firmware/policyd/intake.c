@@ -142,14 +142,16 @@ int intake_load_slot(struct intake *in, enum store_slot slot, struct cfg *cfg, c
 	int r;
 
 	if (c->ref.n == 0) {
-		(void)snprintf(why, max, "path=$ reason=\"none is stored\" fix=\"apply a "
-					 "configuration\"");
+		(void)snprintf(why, max,
+			       "path=$ reason=\"none is stored\" fix=\"apply a "
+			       "configuration\"");
 		return ERR_NOENT;
 	}
 	r = store_load(s, &c->ref, MAN_CONFIG_FILE_MAX, &text);
 	if (r != ERR_OK) {
-		(void)snprintf(why, max, "path=$ reason=\"%s\" fix=\"check the data "
-					 "partition, then apply a configuration\"",
+		(void)snprintf(why, max,
+			       "path=$ reason=\"%s\" fix=\"check the data "
+			       "partition, then apply a configuration\"",
 			       s->why);
 		return r == ERR_NOENT ? ERR_SYS : r;
 	}
@@ -229,8 +231,9 @@ void intake_boot(struct intake *in)
 	if (!boot_closed(e, &has_table))
 		return;
 	if (trust_open(&in->trust) != ERR_OK) {
-		say("no-trust", "reason=\"%s\" fix=\"nothing can be accepted; see the "
-				"technician's guide\"",
+		say("no-trust",
+		    "reason=\"%s\" fix=\"nothing can be accepted; see the "
+		    "technician's guide\"",
 		    in->trust.why);
 		if (has_table)
 			intake_say_state(e);
@@ -289,9 +292,10 @@ out:
 	free(next);
 	if (r == ERR_OK)
 		return r;
-	(void)snprintf(why, max,
-		       "path=$ reason=\"not stored: %s\" fix=\"check the data partition\"",
-		       s->why);
+	(void)snprintf(
+		why, max,
+		"path=$ reason=\"not stored: %s\" fix=\"check the data partition\"",
+		s->why);
 	say("not-stored", "serial=%llu %s", (unsigned long long)in->engine.cfg.serial,
 	    why);
 	return r;
@@ -393,8 +397,8 @@ void intake_put(struct intake *in, int memfd, struct intake_result *out)
 	memset(out, 0, sizeof(*out));
 	out->code = map(memfd, MAN_CONFIG_FILE_MAX, &map_of, out);
 	if (out->code == ERR_OK) {
-		out->code = trust_verify_new(&in->trust, MAN_CONFIG, true,
-					     map_of.data, &m, &rep);
+		out->code = trust_verify_new(&in->trust, MAN_CONFIG, true, map_of.data,
+					     &m, &rep);
 		if (out->code == ERR_OK) {
 			out->version = m.version;
 			out->code = take(in, map_of.data, &m, out);
@@ -429,8 +433,8 @@ void intake_put_keyset(struct intake *in, int memfd, struct intake_result *out)
 	memset(out, 0, sizeof(*out));
 	out->code = map(memfd, MAN_TEXT_MAX, &map_of, out);
 	if (out->code == ERR_OK) {
-		out->code = trust_take_keyset(&in->trust, map_of.data, &rep,
-					      &out->version);
+		out->code =
+			trust_take_keyset(&in->trust, map_of.data, &rep, &out->version);
 		sealed_unmap(&map_of);
 		if (out->code != ERR_OK && rep.why != MAN_WHY_OK)
 			trust_explain(&rep, out->text, sizeof(out->text));

@@ -125,8 +125,8 @@ static void refuse(struct intake_result *out, int code, const char *reason,
 		   const char *fix)
 {
 	out->code = code;
-	(void)snprintf(out->text, sizeof(out->text), "path=confirm reason=\"%s\" fix=\"%s\"",
-		       reason, fix);
+	(void)snprintf(out->text, sizeof(out->text),
+		       "path=confirm reason=\"%s\" fix=\"%s\"", reason, fix);
 }
 
 /*

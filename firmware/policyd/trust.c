@@ -54,7 +54,7 @@ static int read_serial(struct trust *t)
 
 static int read_first(struct trust *t, struct keyset *out)
 {
-	struct man_report rep;
+	struct man_report rep = {.why = MAN_WHY_INTERNAL, .field = ""};
 	uint8_t *text = NULL;
 	size_t n = 0;
 	int r = file_load(TRUST_KEYSET_FILE, MAN_TEXT_MAX, &text, &n);
@@ -82,7 +82,8 @@ static int read_next(struct trust *t, uint64_t version, uint8_t **text, size_t *
 		*is_stored = true;
 		*n = x->keysets[i].ref.n;
 		r = store_load(&t->store, &x->keysets[i].ref, MAN_TEXT_MAX, text);
-		return r == ERR_OK ? r : because(t, ERR_SYS, "stored keyset", t->store.why);
+		return r == ERR_OK ? r
+				   : because(t, ERR_SYS, "stored keyset", t->store.why);
 	}
 	*is_stored = false;
 	(void)snprintf(path, sizeof(path), TRUST_KEYSET_FILE "-%llu",
@@ -120,11 +121,11 @@ static int add_to_chain(struct trust *t, struct store_index *index,
 static int follow(struct trust *t, uint64_t up_to, struct keyset *keys,
 		  struct store_index *index)
 {
-	struct keyset *next = malloc(sizeof(*next));
+	struct keyset *next = calloc(1, sizeof(*next));
 	int r = next ? read_first(t, keys) : because(t, ERR_NOMEM, "keysets", "memory");
 
 	while (r == ERR_OK && (up_to == 0 || keys->version < up_to)) {
-		struct man_report rep;
+		struct man_report rep = {.why = MAN_WHY_INTERNAL, .field = ""};
 		uint8_t *text = NULL;
 		bool is_stored = false;
 		size_t n = 0;
@@ -295,7 +296,7 @@ int trust_take_keyset(struct trust *t, struct span file, struct man_report *rep,
 		      uint64_t *version)
 {
 	struct store_index *index = malloc(sizeof(*index));
-	struct keyset *next = malloc(sizeof(*next));
+	struct keyset *next = calloc(1, sizeof(*next));
 	int r;
 
 	*rep = (struct man_report){.why = MAN_WHY_OK, .field = ""};

@@ -1,17 +1,15 @@
 /*
  * DESIGN: the boot loader knows the serial number (from fuses or its protected
  * store) and hands it over in the device tree, as U-Boot's serial# does; on
- * boards whose device tree is made elsewhere the kernel's command line has
- * LUYTRE_SERIAL=, which the kernel puts into PID 1's environment. The command
- * line is part of what is verified before it runs. svcd writes it down for the
- * tasks; without one, no artifact is for this device and it stays closed.
+ * boards whose device tree is made elsewhere the kernel's command line ends in
+ * "-- serial=NUMBER", which the kernel hands to PID 1 as an argument. svcd writes it down
+ * for the tasks; without one, no artifact is for this device and it stays closed.
  */
 #include "identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,19 +47,21 @@ static int put(const char *path, const char *text)
 /*
  * Find the serial number and write it to a file for the tasks. Without one, or
  * with a malformed one, there is no file and the console says why.
+ *
+ * @given  from the command line, NULL for none
  */
-void identity_write(const char *path)
+void identity_write(const char *path, const char *given)
 {
 	char text[MAN_NAME_MAX + 2] = "";
-	const char *given = getenv("LUYTRE_SERIAL");
 
 	if (given)
 		(void)snprintf(text, sizeof(text), "%s", given);
 	else if (files_read(DEVICE_TREE, text, sizeof(text)) != ERR_OK)
 		text[0] = '\0';
 	if (!identity_is_serial(text))
-		console_say("no-serial", "reason=\"%s\" fix=\"set serial# in the boot "
-					 "loader\"",
+		console_say("no-serial",
+			    "reason=\"%s\" fix=\"set serial# in the boot "
+			    "loader\"",
 			    text[0] ? "malformed or too long" : "none was handed over");
 	else if (put(path, text) != ERR_OK)
 		console_say("no-serial", "path=%s error=\"%s\"", path, strerror(errno));

@@ -7,6 +7,6 @@
 #include <stdbool.h>
 
 bool identity_is_serial(const char *text);
-void identity_write(const char *path);
+void identity_write(const char *path, const char *given);
 
 #endif

@@ -9,6 +9,7 @@
  * kernel goes on enforcing what it has.
  *
  *   svcd          PID 1 of the device: mounts, watchdog, restart of the board
+ *   svcd serial=S  the serial number, when the device tree has none
  *   svcd --host   PID 1 of a PID namespace on a development machine: only the
  *                 tasks; SIGTERM stops them and ends svcd
  *
@@ -239,12 +240,24 @@ static void end_board(const struct svcd_state *s)
 		(void)pause();
 }
 
+/* Value of a NAME=VALUE argument. The kernel hands unknown boot arguments to
+ * PID 1: all others are ignored. */
+static const char *argument(int argc, char **argv, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (int i = 1; i < argc; i++) {
+		if (strncmp(argv[i], name, n) == 0)
+			return argv[i] + n;
+	}
+	return NULL;
+}
+
 int main(int argc, char **argv)
 {
 	int dev_socket;
 
-	/* The kernel hands unknown boot arguments to PID 1: ignore them all. */
-	st.is_host = argc == 2 && strcmp(argv[1], "--host") == 0;
+	st.is_host = argc > 1 && strcmp(argv[1], "--host") == 0;
 	if (getpid() != 1) {
 		(void)fprintf(stderr, "svcd: must be PID 1 of its own namespace; on a "
 				      "development machine use board/host/run\n");
@@ -265,7 +278,7 @@ int main(int argc, char **argv)
 	else
 		boot_board(&st);
 	make_dir(RUN_DIR, 0, 0755);
-	identity_write(RUN_DIR "/serial");
+	identity_write(RUN_DIR "/serial", argument(argc, argv, "serial="));
 	dev_socket = open_dev_socket();
 	super_init(&st.super, st.is_host, dev_socket);
 	super_start(&st.super, clock_ms());

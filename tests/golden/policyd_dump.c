@@ -8,7 +8,7 @@
 #include <string.h>
 #include <linux/netlink.h>
 
-#include "policyd/active.h"
+#include "lib/file.h"
 #include "policyd/cfg.h"
 #include "policyd/compile.h"
 #include "policyd/nft.h"
@@ -23,7 +23,7 @@ static int compile(const char *file, struct prog *out)
 
 	if (strcmp(file, "-") == 0)
 		return compile_closed(out);
-	r = active_load(file, CONFIG_CFG_MAX_BYTES, &text, &n);
+	r = file_load(file, CONFIG_CFG_MAX_BYTES, &text, &n);
 	if (r != ERR_OK)
 		return r;
 	r = cfg_parse(span_of(text, n), &cfg, &error);

@@ -30,11 +30,11 @@ def test_files():
 
 def test_unsigned():
     """Somebody wrote an unsigned configuration into the flash: refused, closed."""
-    for name, keys in (("unsigned", ()), ("one-signature", ("officer",))):
+    for name, keys in (("unsigned-refused", ()), ("half-signed-refused", ("officer",))):
         data = signing.artifact(machine.config(serial=1), 1, "LT-LAB-0", keys=keys)
         conf = signing.store(data, 1, "LT-LAB-0")
-        with part(f"{name}-refused"), \
-                Machine(f"release-{name}", conf=conf, root=machine.RELEASE, net=True) as m:
+        with part(name), \
+                Machine(name, conf=conf, root=machine.RELEASE, net=True) as m:
             m.boot(STAYS_CLOSED)
             check(m.lines("svcd: boot profile=release "), "not the release profile")
             refused = m.lines(r"policyd: refused ")

@@ -289,9 +289,7 @@ static bool one(int n, bool is_cut, enum after after, bool is_lying, unsigned *b
 		return false;
 	power_back(after);
 	have = holds();
-	if (have != 2 && have != 3)
-		(*bad)++;
-	else if (r == ERR_OK && have != 3)
+	if ((have != 2 && have != 3) || (r == ERR_OK && have != 3))
 		(*bad)++;
 	return true;
 }

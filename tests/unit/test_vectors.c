@@ -15,9 +15,9 @@
 #define BEFORE_EXPIRY 1800000000
 
 static const char *const names[] = {
-	"openssl-es256",      "openssl-es384", "openssl-ps256-2048", "openssl-ps256-4096",
-	"softhsm-es256",      "softhsm-es384", "softhsm-ps256",      "chromium-webcrypto",
-	"chromium-webauthn",
+	"openssl-es256",      "openssl-es384",      "openssl-ps256-2048",
+	"openssl-ps256-4096", "softhsm-es256",      "softhsm-es384",
+	"softhsm-ps256",      "chromium-webcrypto", "chromium-webauthn",
 };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
@@ -148,7 +148,10 @@ static void no_other_key_verifies(void **state)
 		uint8_t *other = memmem(files[k], sizes[k], "\nsig ", 5);
 		char was[16];
 
-		assert_true(sig && other);
+		if (!sig || !other) {
+			fail_msg("%s: no signature", names[i]);
+			return;
+		}
 		memcpy(was, sig + 5, sizeof(was));
 		memcpy(sig + 5, other + 5, sizeof(was));
 		assert_int_not_equal(verify(span_of(files[i], sizes[i]), &m, &rep),

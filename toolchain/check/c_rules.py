@@ -43,8 +43,13 @@ def banned(tree):
     """Calls that style forbids."""
     words = re.compile(r"(?<![\w.>])(%s)\s*\(" % "|".join(BANNED))
     for f in tree.named(".c", ".h"):
+        # programs of a PC have an environment, tests may jump out of a power cut
+        excused = {"toolchain/": ("getenv",), "tests/": ("longjmp",)}.get(
+            f.split("/")[0] + "/", ())
         for n, line in enumerate(strip_c(tree.text(f)).split("\n"), 1):
             for name in words.findall(line):
+                if name in excused:
+                    continue
                 yield "%s:%d: %s() is banned; use %s" % (f, n, name, BANNED[name])
 
 

@@ -215,7 +215,7 @@ out:
 int command_cms(int argc, char **argv)
 {
 	const char *cms = NULL, *ca = NULL, *config = NULL;
-	char **rest = calloc((size_t)argc + 1, sizeof(*rest));
+	char **rest = (char **)calloc((size_t)argc + 1, sizeof(*rest));
 	int n = 0, code = EXIT_USAGE;
 
 	for (int i = 0; rest && i < argc; i++) {
@@ -236,6 +236,6 @@ int command_cms(int argc, char **argv)
 		code = EXIT_REFUSED;
 	else
 		code = command_config(n, rest);
-	free(rest);
+	free((void *)rest);
 	return code;
 }

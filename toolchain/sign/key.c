@@ -76,7 +76,7 @@ static int ask(const char *prompt, char *out, size_t max)
 	got = fgets(out, (int)max, f);
 	if (is_tty) {
 		(void)tcsetattr(fileno(f), TCSAFLUSH, &was);
-		(void)fputc('\n', f);
+		(void)fputc('\n', stderr);
 	}
 	(void)fclose(f);
 	if (!got)

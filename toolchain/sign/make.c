@@ -12,7 +12,7 @@
 #include "hex.h"
 
 #define DAY_S 86400U
-#define CONFIG_DAYS 30
+#define VALID_DAYS 30
 #define DAYS_MAX 36500
 
 /*
@@ -168,7 +168,7 @@ static int read_options(int argc, char **argv, struct options *o)
 	uint64_t v = 0;
 	int opt;
 
-	*o = (struct options){.days = CONFIG_DAYS, .keyset = 1};
+	*o = (struct options){.days = VALID_DAYS, .keyset = 1};
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'o')
 			o->out = optarg;
@@ -244,8 +244,8 @@ int command_config(int argc, char **argv)
 	if (load(argv[optind], CONFIG_CFG_MAX_BYTES, &text, &text_n) != ERR_OK)
 		return EXIT_USAGE;
 	if (cfg_parse(span_of(text, text_n), &cfg, &error) != ERR_OK) {
-		complain(T("%s: %s: %s; %s", "%s: %s: %s; %s"), argv[optind], error.path,
-			 error.reason, error.fix);
+		complain("%s: %s: %s; %s", argv[optind], error.path, error.reason,
+			 error.fix);
 		free(text);
 		return EXIT_REFUSED;
 	}

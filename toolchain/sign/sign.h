@@ -9,9 +9,9 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include "cfg.h"
-#include "keyset.h"
-#include "manifest.h"
+#include "lib/keyset.h"
+#include "lib/manifest.h"
+#include "policyd/cfg.h"
 
 /* Exit codes, also in --help. */
 #define EXIT_GOOD 0
