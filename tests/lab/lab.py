@@ -278,6 +278,19 @@ def cmd_shell(lab, args):
     return code
 
 
+def cmd_apply(lab, args):
+    """Give a signed artifact to the appliance as a person would: nothing is signed
+    here, nothing is confirmed."""
+    if not lab.is_up():
+        raise LabError(f"lab {lab.number} is not up: `make lab LAB={lab.number}`")
+    if len(args.words) != 1:
+        raise LabError("apply: name one file, made with `sign config`")
+    with open(args.words[0], "rb") as f:
+        code, out = lab.box.apply_file(f.read())
+    sys.stdout.write(out)
+    return code
+
+
 def cmd_run(lab, args):
     import walk
     return walk.main(lab, once=args.once)
@@ -285,7 +298,7 @@ def cmd_run(lab, args):
 
 def main():
     p = argparse.ArgumentParser(prog="lab", usage=__doc__.split("usage: ")[1])
-    p.add_argument("what", choices=("up", "down", "status", "run", "shell"))
+    p.add_argument("what", choices=("up", "down", "status", "run", "shell", "apply"))
     p.add_argument("--board", default=os.environ.get("BOARD") or "qemu-arm64")
     p.add_argument("--lab", type=int, default=0)
     p.add_argument("--no-config", action="store_true")
@@ -297,7 +310,7 @@ def main():
         raise LabError(f"LAB={args.lab}: lab numbers go from 0 to 249")
     lab = Lab(args.lab, args.board)
     return {"up": cmd_up, "down": cmd_down, "status": cmd_status, "run": cmd_run,
-            "shell": cmd_shell}[args.what](lab, args)
+            "shell": cmd_shell, "apply": cmd_apply}[args.what](lab, args)
 
 
 if __name__ == "__main__":
