@@ -288,7 +288,8 @@ class HostAppliance(Appliance):
         return ["nsenter", "-t", str(self._svcd()), "-m", "-p", "-n", "-r", "-w", "--", *argv]
 
     def shell(self, command, text_in=None, timeout=30):
-        p = subprocess.run(self._enter(["sh", "-c", command]), input=text_in, text=True,
+        path = "PATH=/usr/sbin:/usr/bin:/usr/libexec/luytre"
+        p = subprocess.run(self._enter(["env", path, "sh", "-c", command]), input=text_in, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                            timeout=timeout, check=False, errors="replace")
         return p.returncode, p.stdout
