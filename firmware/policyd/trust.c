@@ -300,10 +300,12 @@ int trust_take_keyset(struct trust *t, struct span file, struct man_report *rep,
 	int r;
 
 	*rep = (struct man_report){.why = MAN_WHY_OK, .field = ""};
+	if (!index || !next) {
+		r = because(t, ERR_NOMEM, "keyset", "out of memory");
+		goto out;
+	}
 	if (!t->is_open)
 		r = man_fail(rep, MAN_WHY_INTERNAL, 0, "keyset");
-	else if (!index || !next)
-		r = because(t, ERR_NOMEM, "keyset", "out of memory");
 	else
 		r = keyset_update(&t->keys, &t->device, file, next, rep);
 	if (r != ERR_OK)
