@@ -14,11 +14,14 @@
 
 static int read_head(struct reader *r, const json_t *root)
 {
-	static const struct key keys[] = {
-		{"format", true},          {"serial", true},    {"device", true},
-		{"agency", true},          {"ports", true},     {"routes", false},
-		{"objects", false},        {"services", false}, {"rules", true},
-		{"confirm_window", false}, {NULL, false}};
+	static const struct key keys[] = {{"format", true},   {"serial", true},
+					  {"device", true},   {"agency", true},
+					  {"ports", true},    {"routes", false},
+					  {"objects", false}, {"services", false},
+					  {"rules", true},    {"confirm_window", false},
+					  {"profile", false}, {"timeouts", false},
+					  {"limits", false},  {"management", false},
+					  {"soc", false},     {NULL, false}};
 	const json_t *serial = json_object_get(root, "serial");
 	const char *format;
 	size_t mark;
@@ -75,7 +78,10 @@ static int read_parts(struct reader *r, const json_t *root)
 	size_t mark;
 
 	if (read_head(r, root) != ERR_OK ||
-	    read_window(r, json_object_get(root, "confirm_window")) != ERR_OK)
+	    read_window(r, json_object_get(root, "confirm_window")) != ERR_OK ||
+	    cfg_read_profile(r, json_object_get(root, "profile")) != ERR_OK ||
+	    cfg_read_limits(r, json_object_get(root, "timeouts"),
+			    json_object_get(root, "limits")) != ERR_OK)
 		return ERR_REFUSED;
 	mark = rd_enter(r, ".ports");
 	if (cfg_read_ports(r, json_object_get(root, "ports")) != ERR_OK)
@@ -88,13 +94,15 @@ static int read_parts(struct reader *r, const json_t *root)
 	if (cfg_check_networks(r) != ERR_OK)
 		return ERR_REFUSED;
 	if (cfg_read_objects(r, json_object_get(root, "objects"),
-			     json_object_get(root, "services")) != ERR_OK)
+			     json_object_get(root, "services")) != ERR_OK ||
+	    cfg_read_plane(r, json_object_get(root, "management"),
+			   json_object_get(root, "soc")) != ERR_OK)
 		return ERR_REFUSED;
 	mark = rd_enter(r, ".rules");
 	if (cfg_read_rules(r, json_object_get(root, "rules")) != ERR_OK)
 		return ERR_REFUSED;
 	rd_leave(r, mark);
-	return ERR_OK;
+	return cfg_check_profile(r);
 }
 
 /* A syntax error of the JSON library, in our words. */

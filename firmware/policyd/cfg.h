@@ -22,6 +22,11 @@
 #define CFG_WINDOW_MAX_S 3600U
 #define CFG_RANGE_TEXT_BYTES 128 /* two addresses */
 #define CFG_SERVICE_TEXT_BYTES 32
+#define CFG_TIME_TEXT_BYTES 24 /* "2026-12-31T17:00:00Z" */
+#define CFG_LIMIT_MAX 1000000U /* largest limit of a rule */
+#define CFG_HALF_OPEN_MAX 100000U
+#define CFG_SOC_ADDRS_MAX 8
+#define CFG_CONNECTIONS_MIN 1024U
 #define CFG_ARENA_BYTES (24U << 20)
 
 enum zone {
@@ -37,6 +42,42 @@ enum zone {
 
 #define ZONE_ALL ((1U << ZONE_COUNT) - 1)
 #define ZONE_OUTSIDE ((1U << ZONE_TSLCD) | (1U << ZONE_INTERNET))
+
+/* Level profile: which floors a configuration keeps, data in profile.def. */
+enum cfg_profile {
+	PROFILE_NONE,
+	PROFILE_2017,
+	PROFILE_2026_LEVEL1,
+	PROFILE_2026_LEVEL2,
+	PROFILE_2026_LEVEL3,
+	PROFILE_COUNT
+};
+
+/* What a profile wants of a control, and what a configuration does. */
+enum cfg_control_want { CFG_CONTROL_FREE, CFG_CONTROL_SHOW, CFG_CONTROL_MUST };
+enum cfg_met { CFG_MET, CFG_PARTLY, CFG_NOT_MET };
+
+struct cfg_control {
+	const char *name, *source, *en, *vi, *fix;
+	enum cfg_control_want by_profile[PROFILE_COUNT];
+};
+
+/* Idle times of tracked flows; the value is the place in cfg_timeout_info(). */
+enum cfg_timeout {
+	CFG_TIMEOUT_TCP,            /* established */
+	CFG_TIMEOUT_TCP_TRANSITORY, /* opening and closing */
+	CFG_TIMEOUT_UDP,
+	CFG_TIMEOUT_ICMP,
+	CFG_TIMEOUT_COUNT
+};
+
+/* One idle time: its key, what it is without the configuration, its range, in
+ * seconds, and who says the lower end. */
+struct cfg_timeout_info {
+	const char *key;
+	unsigned standard_s, min_s, max_s;
+	const char *source;
+};
 
 enum cfg_match { CFG_MATCH_BUS, CFG_MATCH_MAC, CFG_MATCH_NAME };
 enum cfg_action { CFG_PERMIT, CFG_DROP, CFG_REJECT };
@@ -65,6 +106,16 @@ struct cfg_service {
 	uint8_t type, code;
 };
 
+/* What a permit allows at most; 0: no limit. Sources are counted by address,
+ * IPv6 sources of outside zones by their /64. */
+struct cfg_rule_limit {
+	uint32_t connections;        /* open at once, all sources together */
+	uint32_t source_connections; /* open at once, of one source */
+	uint32_t source_new;         /* new ones a minute, of one source */
+	uint32_t half_open;          /* new TCP connections a minute and target before
+				      * the appliance asks the client for proof */
+};
+
 struct cfg_rule {
 	char id[CFG_ID_BYTES];
 	char comment[CFG_TEXT_BYTES];
@@ -77,6 +128,8 @@ struct cfg_rule {
 	size_t svc_count;
 	enum cfg_action action;
 	bool log;
+	struct cfg_rule_limit limit;
+	int64_t valid_until_s; /* UTC, seconds since 1970; 0: for ever */
 };
 
 struct cfg_named {
@@ -88,9 +141,30 @@ struct cfg_named {
 	const void *json;
 };
 
+/* Who may manage the appliance, and through which port. */
+struct cfg_management {
+	bool is_set;
+	unsigned port; /* index of the port */
+	struct net_range *sources;
+	size_t source_count;
+};
+
+/* Where the SOC is: whom the appliance must be able to reach. */
+struct cfg_soc {
+	struct net_addr *addrs;
+	size_t count;
+};
+
 struct cfg {
 	uint64_t serial;
-	char sha256[65]; /* of the document's bytes, hex; set by who took it in */
+	char sha256[65];  /* of the document's bytes, hex; set by who took it in */
+	int64_t issued_s; /* when it was signed; 0: unknown */
+	int64_t judged_s; /* the time for which it is compiled; see cfg_judge() */
+	enum cfg_profile profile;
+	unsigned timeout_s[CFG_TIMEOUT_COUNT];
+	unsigned max_connections; /* size of the connection table */
+	struct cfg_management management;
+	struct cfg_soc soc;
 	char device[CFG_ID_BYTES];
 	char agency[CFG_TEXT_BYTES];
 	unsigned confirm_window_s; /* 0: needs no confirmation */
@@ -120,6 +194,16 @@ const char *cfg_action_name(enum cfg_action action);
 int cfg_parse(struct span text, struct cfg *out, struct cfg_error *error) MUST_CHECK;
 void cfg_clear(struct cfg *cfg);
 void cfg_range_text(const struct net_range *v, char text[CFG_RANGE_TEXT_BYTES]);
+void cfg_time_text(int64_t utc_s, char text[CFG_TIME_TEXT_BYTES]);
+const struct cfg_timeout_info *cfg_timeout_info(enum cfg_timeout which);
+const char *cfg_profile_name(enum cfg_profile profile);
+const struct cfg_control *cfg_controls(size_t *count);
+enum cfg_met cfg_control_met(const struct cfg *cfg, size_t index, size_t *rule);
+void cfg_judge(struct cfg *cfg, int64_t now_s);
+bool cfg_rule_is_over(const struct cfg *cfg, const struct cfg_rule *rule);
+bool cfg_is_outdated(const struct cfg *cfg, int64_t now_s);
+bool cfg_rule_is_limited(const struct cfg_rule *rule);
+bool cfg_has_half_open(const struct cfg *cfg);
 void cfg_service_text(const struct cfg_service *s, char text[CFG_SERVICE_TEXT_BYTES]);
 void cfg_print(const struct cfg *cfg, FILE *f);
 

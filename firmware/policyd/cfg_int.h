@@ -36,6 +36,8 @@ int rd_array(struct reader *r, const json_t *j, size_t max, const char *limit,
 int rd_string(struct reader *r, const json_t *j, const char **out) MUST_CHECK;
 int rd_id(struct reader *r, const json_t *j, char out[CFG_ID_BYTES]) MUST_CHECK;
 int rd_text(struct reader *r, const json_t *j, char out[CFG_TEXT_BYTES]) MUST_CHECK;
+int rd_number(struct reader *r, const json_t *j, unsigned min, unsigned max,
+	      const char *why, unsigned *out) MUST_CHECK;
 void *rd_take(struct reader *r, size_t count, size_t size_bytes);
 
 void cfg_path_at(struct span text, size_t pos, char *path, size_t path_max);
@@ -50,6 +52,14 @@ int cfg_ranges(struct reader *r, const json_t *list, struct net_range **out,
 	       size_t *count) MUST_CHECK;
 int cfg_service_list(struct reader *r, const json_t *list, struct cfg_service **out,
 		     size_t *count) MUST_CHECK;
+int cfg_read_limits(struct reader *r, const json_t *times,
+		    const json_t *limits) MUST_CHECK;
+int cfg_read_rule_limits(struct reader *r, const json_t *j,
+			 struct cfg_rule *rule) MUST_CHECK;
+int cfg_read_plane(struct reader *r, const json_t *management,
+		   const json_t *soc) MUST_CHECK;
+int cfg_read_profile(struct reader *r, const json_t *profile) MUST_CHECK;
+int cfg_check_profile(struct reader *r) MUST_CHECK;
 int cfg_check_networks(struct reader *r) MUST_CHECK;
 
 #endif

@@ -144,6 +144,31 @@ static json_t *port_object(const struct cfg_port *p)
 			 "addresses", addrs);
 }
 
+static void put_number(json_t *j, const char *key, uint32_t n)
+{
+	if (n)
+		(void)json_object_set_new(j, key, json_integer((json_int_t)n));
+}
+
+static void put_limits(json_t *j, const struct cfg_rule *r)
+{
+	const struct cfg_rule_limit *l = &r->limit;
+	char text[CFG_TIME_TEXT_BYTES];
+	json_t *limit = json_object();
+
+	put_number(limit, "connections", l->connections);
+	put_number(limit, "connections_per_source", l->source_connections);
+	put_number(limit, "new_per_source", l->source_new);
+	put_number(limit, "half_open", l->half_open);
+	if (json_object_size(limit))
+		(void)json_object_set(j, "limit", limit);
+	json_decref(limit);
+	if (r->valid_until_s) {
+		cfg_time_text(r->valid_until_s, text);
+		(void)json_object_set_new(j, "valid_until", json_string(text));
+	}
+}
+
 static json_t *rule_object(const struct cfg *cfg, const struct cfg_rule *r)
 {
 	json_t *j = json_pack("{s:s, s:o, s:o}", "id", r->id, "from",
@@ -165,6 +190,7 @@ static json_t *rule_object(const struct cfg *cfg, const struct cfg_rule *r)
 	(void)json_object_set_new(j, "action", json_string(cfg_action_name(r->action)));
 	if (r->log)
 		(void)json_object_set_new(j, "log", json_true());
+	put_limits(j, r);
 	if (r->comment[0])
 		(void)json_object_set_new(j, "comment", json_string(r->comment));
 	return j;
@@ -183,6 +209,37 @@ static json_t *route_list(const struct cfg *cfg)
 					"via", net_addr_text(&r->via, via)));
 	}
 	return list;
+}
+
+static json_t *timeouts_object(const struct cfg *cfg)
+{
+	json_t *j = json_object();
+
+	for (unsigned i = 0; i < CFG_TIMEOUT_COUNT; i++)
+		put_number(j, cfg_timeout_info((enum cfg_timeout)i)->key,
+			   cfg->timeout_s[i]);
+	return j;
+}
+
+/* What may be missing: management, soc. */
+static void put_plane(json_t *root, const struct cfg *cfg)
+{
+	const struct cfg_management *m = &cfg->management;
+	json_t *addrs = json_array();
+	char text[NET_TEXT_BYTES];
+
+	if (m->is_set)
+		(void)json_object_set_new(
+			root, "management",
+			json_pack("{s:s, s:o}", "port", cfg->ports[m->port].name,
+				  "sources", range_list(m->sources, m->source_count)));
+	for (size_t i = 0; i < cfg->soc.count; i++)
+		(void)json_array_append_new(
+			addrs, json_string(net_addr_text(&cfg->soc.addrs[i], text)));
+	if (cfg->soc.count)
+		(void)json_object_set_new(root, "soc",
+					  json_pack("{s:O}", "addresses", addrs));
+	json_decref(addrs);
 }
 
 /*
@@ -208,12 +265,17 @@ void cfg_print(const struct cfg *cfg, FILE *f)
 			service_list(cfg->services[i].services, cfg->services[i].count));
 	for (size_t i = 0; i < cfg->rule_count; i++)
 		(void)json_array_append_new(rules, rule_object(cfg, &cfg->rules[i]));
-	root = json_pack("{s:s, s:I, s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o}", "format",
-			 CFG_FORMAT, "serial", (json_int_t)cfg->serial, "device",
-			 cfg->device, "agency", cfg->agency, "confirm_window",
-			 (int)cfg->confirm_window_s, "ports", ports, "routes",
-			 route_list(cfg), "objects", objects, "services", services,
-			 "rules", rules);
+	root = json_pack(
+		"{s:s, s:I, s:s, s:s, s:i, s:s, s:o, s:{s:i}, s:o, s:o, s:o, s:o, "
+		"s:o}",
+		"format", CFG_FORMAT, "serial", (json_int_t)cfg->serial, "device",
+		cfg->device, "agency", cfg->agency, "confirm_window",
+		(int)cfg->confirm_window_s, "profile", cfg_profile_name(cfg->profile),
+		"timeouts", timeouts_object(cfg), "limits", "connections",
+		(int)cfg->max_connections, "ports", ports, "routes", route_list(cfg),
+		"objects", objects, "services", services, "rules", rules);
+	if (root)
+		put_plane(root, cfg);
 	if (root && json_dumpf(root, f, JSON_INDENT(2)) == 0)
 		(void)fputc('\n', f);
 	json_decref(root);

@@ -255,10 +255,11 @@ static int read_labels(struct reader *r, const json_t *j, struct cfg_rule *rule)
 static int read_rule(struct reader *r, const json_t *j, struct cfg_rule *rule)
 {
 	static const struct key keys[] = {
-		{"id", true},      {"from", true},         {"to", true},
-		{"action", true},  {"in", false},          {"out", false},
-		{"source", false}, {"destination", false}, {"service", false},
-		{"log", false},    {"comment", false},     {NULL, false}};
+		{"id", true},           {"from", true},         {"to", true},
+		{"action", true},       {"in", false},          {"out", false},
+		{"source", false},      {"destination", false}, {"service", false},
+		{"log", false},         {"comment", false},     {"limit", false},
+		{"valid_until", false}, {NULL, false}};
 	size_t mark;
 
 	if (rd_object(r, j, keys) != ERR_OK || read_labels(r, j, rule) != ERR_OK)
@@ -277,7 +278,7 @@ static int read_rule(struct reader *r, const json_t *j, struct cfg_rule *rule)
 	rd_leave(r, mark);
 	if (read_selectors(r, j, rule) != ERR_OK || check_zones(r, rule) != ERR_OK)
 		return ERR_REFUSED;
-	if (check_icmp(r, rule) != ERR_OK)
+	if (check_icmp(r, rule) != ERR_OK || cfg_read_rule_limits(r, j, rule) != ERR_OK)
 		return ERR_REFUSED;
 	return check_families(r, rule);
 }

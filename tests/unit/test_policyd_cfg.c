@@ -52,6 +52,47 @@ static const struct bad table[] = {
 	{HEAD "\"rules\":[{\"id\":\"built-in x\",\"from\":[\"lan\"],\"to\":[\"lan\"],"
 	      "\"action\":\"drop\"}]}",
 	 "$.rules[0].id", ""},
+	{HEAD "\"rules\":[" RULE ",\"limit\":{}}]}", "$.rules[0].limit", "empty"},
+	{HEAD "\"rules\":[" RULE ",\"limit\":{\"connections\":0}}]}",
+	 "$.rules[0].limit.connections", "from 1 to"},
+	{HEAD "\"rules\":[" RULE ",\"limit\":{\"per_second\":1}}]}",
+	 "$.rules[0].limit.per_second", "unknown key"},
+	{HEAD "\"rules\":[" RULE ",\"limit\":{\"half_open\":9}}]}",
+	 "$.rules[0].limit.half_open", "no TCP port"},
+	{HEAD "\"rules\":[" RULE
+	      ",\"service\":[\"tcp/80\"],\"limit\":{\"half_open\":9}}]}",
+	 "$.rules[0].limit.half_open", "which targets"},
+	{HEAD "\"rules\":[{\"id\":\"a\",\"from\":[\"lan\"],\"to\":[\"tslcd\"],"
+	      "\"action\":\"drop\",\"limit\":{\"connections\":1}}]}",
+	 "$.rules[0].limit", "only a permit"},
+	{HEAD "\"rules\":[" RULE ",\"valid_until\":\"2026-12-31\"}]}",
+	 "$.rules[0].valid_until", "not a date"},
+	{HEAD "\"rules\":[" RULE ",\"valid_until\":\"2027-02-29T00:00:00Z\"}]}",
+	 "$.rules[0].valid_until", "not a date"},
+	{HEAD "\"rules\":[" RULE ",\"valid_until\":\"2026-12-31T17:00:00+7\"}]}",
+	 "$.rules[0].valid_until", "not a date"},
+	{HEAD "\"timeouts\":{\"udp\":119},\"rules\":[]}", "$.timeouts.udp", "RFC 4787"},
+	{HEAD "\"timeouts\":{\"tcp_established\":\"7440\"},\"rules\":[]}",
+	 "$.timeouts.tcp_established", "whole number"},
+	{HEAD "\"limits\":{\"connections\":10},\"rules\":[]}", "$.limits.connections",
+	 "from 1024"},
+	{HEAD "\"profile\":\"2026\",\"rules\":[]}", "$.profile", "no level profile"},
+	{HEAD "\"profile\":\"2026-level2\",\"rules\":[]}", "$.profile", "4.12.2.4c"},
+	{HEAD "\"profile\":\"2017\",\"rules\":[{\"id\":\"a\",\"from\":[\"tslcd\"],"
+	      "\"to\":[\"lan\"],\"action\":\"permit\"}]}",
+	 "$.rules[0]", "name destination and service"},
+	{HEAD "\"management\":{\"port\":\"lan0\"},\"rules\":[]}", "$.management",
+	 "\"sources\" is missing"},
+	{HEAD "\"management\":{\"port\":\"wan0\",\"sources\":[\"10.0.0.9\"]},"
+	      "\"rules\":[]}",
+	 "$.management.port", "never managed from outside"},
+	{HEAD "\"management\":{\"port\":\"x\",\"sources\":[\"10.0.0.9\"]},\"rules\":[]}",
+	 "$.management.port", "no port"},
+	{HEAD "\"soc\":{\"addresses\":[]},\"rules\":[]}", "$.soc.addresses", "empty"},
+	{HEAD "\"soc\":{\"addresses\":[\"10.9.9.9\"]},\"rules\":[]}",
+	 "$.soc.addresses[0]", "no route leads"},
+	{HEAD "\"soc\":{\"addresses\":[\"224.0.0.1\"]},\"rules\":[]}",
+	 "$.soc.addresses[0]", "not the address"},
 	{HEAD "\"rules\":[{\"id\":\"a\",\"from\":[\"internet\"],\"to\":[\"tslcd\"],"
 	      "\"action\":\"permit\"}]}",
 	 "$.rules[0]", "internet and tslcd"},
@@ -140,6 +181,38 @@ static void every_cut_is_refused(void **state)
 		assert_int_equal(cfg_parse(span_of(text, n), &cfg, &e), ERR_REFUSED);
 }
 
+/* Temporary rules by the clock, and by a clock that must be wrong. */
+static void time_ends_rules(void **state)
+{
+	static const char text[] =
+		HEAD "\"rules\":[" RULE ",\"valid_until\":\"2026-12-31T17:00:00+07:00\"},"
+		     "{\"id\":\"b\",\"from\":[\"lan\"],\"to\":[\"tslcd\"],\"action\":"
+		     "\"drop\",\"valid_until\":\"2026-12-31T10:00:01Z\"}]}";
+	const int64_t end = 1798711200; /* date -d 2026-12-31T10:00:00Z +%s */
+	char again[CFG_TIME_TEXT_BYTES];
+	struct cfg_error e;
+	struct cfg cfg;
+
+	(void)state;
+	assert_int_equal(cfg_parse(span_str(text), &cfg, &e), ERR_OK);
+	assert_int_equal(cfg.rules[0].valid_until_s, end);
+	cfg_time_text(end, again);
+	assert_string_equal(again, "2026-12-31T10:00:00Z");
+	cfg.issued_s = end - 1000;
+	cfg_judge(&cfg, end - 1);
+	assert_false(cfg_rule_is_over(&cfg, &cfg.rules[0]));
+	assert_false(cfg_is_outdated(&cfg, end - 1));
+	assert_true(cfg_is_outdated(&cfg, end));
+	cfg_judge(&cfg, end);
+	assert_true(cfg_rule_is_over(&cfg, &cfg.rules[0]));
+	assert_false(cfg_rule_is_over(&cfg, &cfg.rules[1]));
+	/* before the time of signing: the permit is off, the drop is not */
+	cfg_judge(&cfg, end - 1001);
+	assert_true(cfg_rule_is_over(&cfg, &cfg.rules[0]));
+	assert_false(cfg_rule_is_over(&cfg, &cfg.rules[1]));
+	cfg_clear(&cfg);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +220,7 @@ int main(void)
 		cmocka_unit_test(size_and_depth_are_bounded),
 		cmocka_unit_test(a_good_one_is_understood),
 		cmocka_unit_test(every_cut_is_refused),
+		cmocka_unit_test(time_ends_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
