@@ -122,12 +122,32 @@ static const char *pair_name(enum zone a, enum zone b, char name[PROG_NAME_BYTES
 	return name;
 }
 
+/*
+ * Add the map from (in port, out port) to the chain of the zone pair.
+ *
+ * @prefix  of the chains' names
+ */
+void pair_map(const struct cfg *cfg, struct prog *p, const char *map, const char *prefix)
+{
+	struct prog_set *s = ifname_set(p, map, TYPE_IFNAME_PAIR, 32, NFT_SET_MAP);
+	char pair[PROG_NAME_BYTES], name[PROG_NAME_BYTES];
+
+	for (size_t i = 0; i < cfg->port_count; i++) {
+		for (size_t k = 0; k < cfg->port_count; k++) {
+			(void)snprintf(
+				name, sizeof(name), "%.8s%.50s", prefix,
+				pair_name(cfg->ports[i].zone, cfg->ports[k].zone, pair));
+			if (prog_has_chain(p, name))
+				put_pair(p, s, &cfg->ports[i], &cfg->ports[k], name);
+		}
+	}
+}
+
 /* The sets that know ports: isolated pairs, inside ports, the pair map. */
 static void port_sets(const struct cfg *cfg, struct prog *p)
 {
 	struct prog_set *isolated = ifname_set(p, "isolated", TYPE_IFNAME_PAIR, 32, 0);
 	struct prog_set *s;
-	char name[PROG_NAME_BYTES];
 
 	for (size_t i = 0; i < cfg->port_count; i++) {
 		for (size_t k = 0; k < cfg->port_count; k++) {
@@ -144,14 +164,7 @@ static void port_sets(const struct cfg *cfg, struct prog *p)
 		if (e)
 			memcpy(e->key, cfg->ports[i].name, CFG_NAME_BYTES);
 	}
-	s = ifname_set(p, "pairs", TYPE_IFNAME_PAIR, 32, NFT_SET_MAP);
-	for (size_t i = 0; i < cfg->port_count; i++) {
-		for (size_t k = 0; k < cfg->port_count; k++) {
-			(void)pair_name(cfg->ports[i].zone, cfg->ports[k].zone, name);
-			if (prog_has_chain(p, name))
-				put_pair(p, s, &cfg->ports[i], &cfg->ports[k], name);
-		}
-	}
+	pair_map(cfg, p, "pairs", "");
 }
 
 static void load_pair(struct nftnl_rule *r)
@@ -174,6 +187,7 @@ static void forward_rules(const struct cfg *cfg, struct prog *p)
 	ex_counter(r);
 	ex_verdict(r, NF_ACCEPT);
 
+	compile_half_open_forward(cfg, p);
 	r = prog_add_rule(p, "forward", "built-in invalid");
 	ex_ct_state(r, CT_INVALID);
 	guard_drop(p, r, "invalid");
@@ -236,7 +250,7 @@ static void accept_echo(struct prog *p, uint8_t family)
 
 /* Neighbour discovery never crosses a router: hop limit 255 (RFC 4861 7.1);
  * MLD has hop limit 1 (RFC 3810 5). */
-static void local_rules(struct prog *p)
+static void local_rules(const struct cfg *cfg, struct prog *p)
 {
 	accept_lo(p, "input", NFT_META_IIFNAME);
 	accept_known(p, "input");
@@ -254,6 +268,7 @@ static void local_rules(struct prog *p)
 	accept_icmp6(p, "output", "built-in mld", ICMP6_MLD_REPORT, 1);
 	accept_icmp6(p, "output", "built-in mld", ICMP6_MLD_DONE, 1);
 	accept_icmp6(p, "output", "built-in mld", ICMP6_MLD2_REPORT, 1);
+	compile_half_open_output(cfg, p);
 	drop_rest(p, "output", "built-in default-deny");
 }
 
@@ -278,13 +293,15 @@ static void compile_pair(const struct cfg *cfg, struct prog *p, enum zone a, enu
 	for (size_t i = 0; i < cfg->rule_count; i++) {
 		const struct cfg_rule *rule = &cfg->rules[i];
 
-		if (!(rule->from & (1U << a)) || !(rule->to & (1U << b)))
+		if (!(rule->from & (1U << a)) || !(rule->to & (1U << b)) ||
+		    cfg_rule_is_over(cfg, rule))
 			continue;
 		if (!has_chain && !prog_add_chain(p, name))
 			return;
 		has_chain = true;
 		compile_rule(cfg, rule, p, name, a);
 	}
+	compile_half_open_pair(cfg, p, a, b);
 }
 
 /*
@@ -303,6 +320,7 @@ int compile_cfg(const struct cfg *cfg, struct prog *out)
 	prog_init(out);
 	base_chains(out);
 	compile_guard(cfg, out);
+	compile_half_open(cfg, out);
 	compile_tunnel_sets(out);
 	for (unsigned a = 0; a < ZONE_COUNT; a++) {
 		for (unsigned b = 0; b < ZONE_COUNT; b++)
@@ -310,6 +328,6 @@ int compile_cfg(const struct cfg *cfg, struct prog *out)
 	}
 	port_sets(cfg, out);
 	forward_rules(cfg, out);
-	local_rules(out);
+	local_rules(cfg, out);
 	return out->is_full ? ERR_LIMIT : ERR_OK;
 }

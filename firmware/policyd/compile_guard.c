@@ -34,6 +34,20 @@
 #define IPOPT_LOOSE_SOURCE_ROUTE 131
 #define IPOPT_STRICT_SOURCE_ROUTE 137
 
+/*
+ * Add a rule that logs under the name of a built-in reason, limited.
+ */
+void guard_log(struct prog *p, const char *chain, const char *name)
+{
+	char id[PROG_ID_BYTES];
+	struct nftnl_rule *r;
+
+	(void)snprintf(id, sizeof(id), "built-in %s", name);
+	r = prog_add_rule(p, chain, id);
+	ex_limit(r, LOG_PER_SECOND, LOG_BURST);
+	ex_log(r, id);
+}
+
 /* The chain of one reason to drop; made when first used. */
 static const char *reason(struct prog *p, const char *name, char chain[PROG_NAME_BYTES])
 {
@@ -44,9 +58,7 @@ static const char *reason(struct prog *p, const char *name, char chain[PROG_NAME
 	if (prog_has_chain(p, chain) || !prog_add_chain(p, chain))
 		return chain;
 	(void)snprintf(id, sizeof(id), "built-in %s", name);
-	r = prog_add_rule(p, chain, id);
-	ex_limit(r, LOG_PER_SECOND, LOG_BURST);
-	ex_log(r, id);
+	guard_log(p, chain, name);
 	r = prog_add_rule(p, chain, id);
 	ex_counter(r);
 	ex_verdict(r, NF_DROP);

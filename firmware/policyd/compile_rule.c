@@ -13,15 +13,6 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
-/* What one kernel rule matches beside zones. */
-struct variant {
-	uint8_t family;                /* 4, 6, or 0 for both */
-	uint8_t proto;                 /* 0 = any */
-	const struct cfg_service *svc; /* ICMP type, or NULL */
-	bool has_ports;
-	bool is_any; /* a permit without services: everything but tunnels */
-};
-
 /* Ranges of one family out of a sorted list. */
 static const struct net_range *family_part(const struct net_range *v, size_t n,
 					   uint8_t family, size_t *count)
@@ -56,8 +47,11 @@ static const char *share_last_set(struct prog *p)
 	return last->name;
 }
 
-static struct prog_set *new_set(struct prog *p, const char *kind, uint32_t key_type,
-				uint32_t key_len, bool is_interval)
+/*
+ * Add a set of the rules, named after its kind and place.
+ */
+struct prog_set *rule_new_set(struct prog *p, const char *kind, uint32_t key_type,
+			      uint32_t key_len, bool is_interval)
 {
 	char name[PROG_NAME_BYTES];
 	struct prog_set *s;
@@ -101,8 +95,12 @@ static void match_one_range(struct nftnl_rule *r, const struct net_range *v)
 	ex_cmp(r, NFT_CMP_LTE, v->hi, bytes);
 }
 
-static void match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_range *v,
-			size_t n, uint8_t family, bool is_source)
+/*
+ * Match the source or destination against the ranges of one family; no ranges
+ * at all match every address.
+ */
+void rule_match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_range *v,
+		      size_t n, uint8_t family, bool is_source)
 {
 	bool is_interval = false;
 	struct prog_set *s;
@@ -118,8 +116,9 @@ static void match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_r
 	}
 	for (size_t i = 0; i < count; i++)
 		is_interval |= memcmp(v[i].lo, v[i].hi, 16) != 0;
-	s = new_set(p, family == 4 ? "net4" : "net6", family == 4 ? TYPE_IPV4 : TYPE_IPV6,
-		    net_addr_bytes(family), is_interval);
+	s = rule_new_set(p, family == 4 ? "net4" : "net6",
+			 family == 4 ? TYPE_IPV4 : TYPE_IPV6, net_addr_bytes(family),
+			 is_interval);
 	if (!s)
 		return;
 	for (size_t i = 0; i < count; i++)
@@ -149,8 +148,13 @@ static size_t collect_ports(const struct cfg_rule *rule, uint8_t proto,
 	return net_range_merge(out, n);
 }
 
-static void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftnl_rule *r,
-			uint8_t proto)
+/*
+ * Match the ports of the rule's services of a protocol.
+ *
+ * @is_source  as source ports: for answers
+ */
+void rule_match_ports(const struct cfg_rule *rule, struct prog *p, struct nftnl_rule *r,
+		      uint8_t proto, bool is_source)
 {
 	struct net_range *v = calloc(rule->svc_count, sizeof(*v));
 	bool is_interval = false;
@@ -162,7 +166,7 @@ static void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftn
 		return;
 	}
 	n = collect_ports(rule, proto, v);
-	ex_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2);
+	ex_payload(r, NFT_PAYLOAD_TRANSPORT_HEADER, is_source ? 0 : 2, 2);
 	for (size_t i = 0; i < n; i++)
 		is_interval |= memcmp(v[i].lo, v[i].hi, 4) != 0;
 	if (n == 1 && !is_interval) {
@@ -170,7 +174,7 @@ static void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftn
 	} else if (n == 1) {
 		ex_cmp(r, NFT_CMP_GTE, v[0].lo + 2, 2);
 		ex_cmp(r, NFT_CMP_LTE, v[0].hi + 2, 2);
-	} else if ((s = new_set(p, "ports", TYPE_SERVICE, 2, is_interval))) {
+	} else if ((s = rule_new_set(p, "ports", TYPE_SERVICE, 2, is_interval))) {
 		for (size_t i = 0; i < n; i++)
 			prog_add_range(p, s, v[i].lo + 2, v[i].hi + 2);
 		ex_lookup(r, share_last_set(p), false);
@@ -178,8 +182,14 @@ static void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftn
 	free(v);
 }
 
-static void match_port_names(const struct cfg *cfg, struct prog *p, struct nftnl_rule *r,
-			     uint32_t mask, uint32_t key)
+/*
+ * Match the interface against some of the configuration's ports.
+ *
+ * @mask  bit per port; 0 matches every port
+ * @key   NFT_META_IIFNAME or NFT_META_OIFNAME
+ */
+void rule_match_names(const struct cfg *cfg, struct prog *p, struct nftnl_rule *r,
+		      uint32_t mask, uint32_t key)
 {
 	struct prog_set *s;
 
@@ -189,7 +199,7 @@ static void match_port_names(const struct cfg *cfg, struct prog *p, struct nftnl
 		ex_ifname(r, key, cfg->ports[__builtin_ctz(mask)].name);
 		return;
 	}
-	s = new_set(p, "if", TYPE_IFNAME, 16, false);
+	s = rule_new_set(p, "if", TYPE_IFNAME, 16, false);
 	for (size_t i = 0; s && i < cfg->port_count; i++) {
 		struct prog_elem *e = mask & (1U << i) ? prog_add_elem(p, s) : NULL;
 
@@ -232,29 +242,50 @@ static void finish(const struct cfg_rule *rule, struct nftnl_rule *r, bool is_tc
 		ex_reject(r, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
 }
 
-static void emit(const struct cfg *cfg, const struct cfg_rule *rule, struct prog *p,
-		 const char *chain, const struct variant *v, bool is_silent)
+/*
+ * Start a kernel rule that matches what the variant of a rule does.
+ */
+struct nftnl_rule *rule_match(const struct cfg *cfg, const struct cfg_rule *rule,
+			      struct prog *p, const char *chain, const struct variant *v)
 {
 	struct nftnl_rule *r = prog_add_rule(p, chain, rule->id);
 
-	match_port_names(cfg, p, r, rule->in_ports, NFT_META_IIFNAME);
-	match_port_names(cfg, p, r, rule->out_ports, NFT_META_OIFNAME);
+	rule_match_names(cfg, p, r, rule->in_ports, NFT_META_IIFNAME);
+	rule_match_names(cfg, p, r, rule->out_ports, NFT_META_OIFNAME);
 	if (v->family) {
 		ex_family(r, v->family);
-		match_addrs(p, r, rule->src, rule->src_count, v->family, true);
-		match_addrs(p, r, rule->dst, rule->dst_count, v->family, false);
+		rule_match_addrs(p, r, rule->src, rule->src_count, v->family, true);
+		rule_match_addrs(p, r, rule->dst, rule->dst_count, v->family, false);
 	}
 	if (v->proto)
 		ex_proto(r, v->proto);
 	if (v->is_any)
 		match_no_tunnel(r, v->proto);
 	if (v->has_ports)
-		match_ports(rule, p, r, v->proto);
+		rule_match_ports(rule, p, r, v->proto, false);
 	if (v->svc && v->svc->has_type)
 		ex_u8_at(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0, v->svc->type);
 	if (v->svc && v->svc->has_code)
 		ex_u8_at(r, NFT_PAYLOAD_TRANSPORT_HEADER, 1, v->svc->code);
+	if (rule->valid_until_s)
+		ex_before(r, rule->valid_until_s);
+	return r;
+}
+
+static void emit(const struct cfg *cfg, const struct cfg_rule *rule, struct prog *p,
+		 const char *chain, const struct variant *v, bool is_silent)
+{
+	struct nftnl_rule *r = rule_match(cfg, rule, p, chain, v);
+
+	if (cfg_rule_is_limited(rule))
+		compile_limits(rule, p, r, v->family, is_silent);
 	finish(rule, r, v->proto == IPPROTO_TCP, is_silent);
+	if (!cfg_rule_is_limited(rule))
+		return;
+	/* what the rule matches and its limits do not let through */
+	r = rule_match(cfg, rule, p, chain, v);
+	ex_counter(r);
+	guard_drop(p, r, "over-limit");
 }
 
 /* TCP or UDP: one kernel rule for all ports, or for "every port". */
@@ -315,7 +346,10 @@ static void emit_services(const struct cfg *cfg, const struct cfg_rule *rule,
 	}
 }
 
-static bool has_family(const struct net_range *v, size_t n, uint8_t family)
+/*
+ * Whether a list of addresses has any of the family; an empty one has all.
+ */
+bool rule_has_family(const struct net_range *v, size_t n, uint8_t family)
 {
 	size_t count;
 
@@ -341,13 +375,14 @@ void compile_rule(const struct cfg *cfg, const struct cfg_rule *rule, struct pro
 	}
 	if (rule->in_ports && !(rule->in_ports & in_zone))
 		return;
-	if (rule->src_count == 0 && rule->dst_count == 0) {
+	/* sources are counted by address, so the family must be known */
+	if (rule->src_count == 0 && rule->dst_count == 0 && !cfg_rule_is_limited(rule)) {
 		emit_services(cfg, rule, p, chain, 0, is_silent);
 		return;
 	}
 	for (uint8_t family = 4; family <= 6; family = (uint8_t)(family + 2)) {
-		if (has_family(rule->src, rule->src_count, family) &&
-		    has_family(rule->dst, rule->dst_count, family))
+		if (rule_has_family(rule->src, rule->src_count, family) &&
+		    rule_has_family(rule->dst, rule->dst_count, family))
 			emit_services(cfg, rule, p, chain, family, is_silent);
 	}
 }

@@ -131,7 +131,8 @@ enum decision decide(const struct cfg *cfg, const struct flow *flow,
 	for (size_t i = 0; i < cfg->rule_count; i++) {
 		const struct cfg_rule *r = &cfg->rules[i];
 
-		if (!rule_fits(cfg, r, (unsigned)in, (unsigned)out, flow))
+		if (cfg_rule_is_over(cfg, r) ||
+		    !rule_fits(cfg, r, (unsigned)in, (unsigned)out, flow))
 			continue;
 		if (rule)
 			*rule = r;

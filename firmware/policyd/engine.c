@@ -164,9 +164,9 @@ int engine_shut(struct engine *e)
 	if (first == ERR_OK)
 		first = r;
 	if (first == ERR_OK)
-		first = sysctl_harden(false, why, sizeof(why));
+		first = sysctl_harden(NULL, why, sizeof(why));
 	if (first == ERR_OK)
-		first = sysctl_verify(false, false, why, sizeof(why));
+		first = sysctl_verify(NULL, false, why, sizeof(why));
 	because(e, why);
 	e->state = first == ERR_OK ? ENGINE_CLOSED : ENGINE_BROKEN;
 	cfg_clear(&e->cfg);
@@ -182,7 +182,7 @@ static int verify_rest(struct engine *e, const struct cfg *cfg)
 		because(e, e->rtnl.why);
 		return r;
 	}
-	return sysctl_verify(true, true, e->why, sizeof(e->why));
+	return sysctl_verify(cfg, true, e->why, sizeof(e->why));
 }
 
 /* Put a compiled configuration in force, in the fixed order. */
@@ -198,7 +198,7 @@ static int enforce(struct engine *e, const struct cfg *cfg, const struct prog *p
 	if (r == ERR_OK)
 		r = flows_cut(cfg, &e->cut, e->why, sizeof(e->why));
 	if (r == ERR_OK)
-		r = sysctl_harden(true, e->why, sizeof(e->why));
+		r = sysctl_harden(cfg, e->why, sizeof(e->why));
 	if (r != ERR_OK)
 		return r;
 	r = rtnl_apply(&e->rtnl, cfg);
@@ -210,7 +210,7 @@ static int enforce(struct engine *e, const struct cfg *cfg, const struct prog *p
 	}
 	r = sysctl_forward(true, e->why, sizeof(e->why));
 	if (r == ERR_OK)
-		r = sysctl_verify(true, true, e->why, sizeof(e->why));
+		r = sysctl_verify(cfg, true, e->why, sizeof(e->why));
 	return r;
 }
 

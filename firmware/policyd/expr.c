@@ -7,6 +7,7 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_synproxy.h>
 #include <linux/netfilter/nf_tables.h>
 
 /* A missing expression would make a rule match more: without memory the rule
@@ -50,9 +51,10 @@ void ex_cmp(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t len)
 }
 
 /*
- * Load @len bytes of a packet's header (NFT_PAYLOAD_*) into register 1.
+ * Load @len bytes of a packet's header into any register.
  */
-void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len)
+void ex_payload_to(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
+		   uint32_t reg)
 {
 	struct nftnl_expr *e = add(r, "payload");
 
@@ -61,7 +63,15 @@ void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t l
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, reg);
+}
+
+/*
+ * Load @len bytes of a packet's header (NFT_PAYLOAD_*) into register 1.
+ */
+void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len)
+{
+	ex_payload_to(r, base, offset, len, NFT_REG_1);
 }
 
 /*
@@ -258,28 +268,125 @@ void ex_limit(struct nftnl_rule *r, uint64_t per_second, uint32_t burst)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
 }
 
-/*
- * Count the open connections of the address in register 1 in a dynamic set;
- * go on only when there are more than @max.
- */
-void ex_over_connections(struct nftnl_rule *r, const char *set, uint32_t max)
+/* Judge register 1 by an expression kept for it in a dynamic set; @state is
+ * NULL when there was no memory. A full set counts as "too many": the rule does
+ * not go on. */
+static void judge_in_set(struct nftnl_rule *r, const char *set, uint32_t op,
+			 struct nftnl_expr *state)
 {
-	struct nftnl_expr *e = add(r, "dynset");
-	struct nftnl_expr *count;
+	struct nftnl_expr *e = state ? add(r, "dynset") : NULL;
+
+	if (!e) {
+		if (state)
+			nftnl_expr_free(state);
+		else if (r)
+			nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, "out-of-memory");
+		return;
+	}
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, op);
+	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+	nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPR, state);
+}
+
+/*
+ * Count the open connections of the key in register 1; go on only when there
+ * are at most @max, this one included.
+ *
+ * @set  a dynamic set
+ */
+void ex_up_to_connections(struct nftnl_rule *r, const char *set, uint32_t max)
+{
+	struct nftnl_expr *count = nftnl_expr_alloc("connlimit");
+
+	if (count) {
+		nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_COUNT, max);
+		nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_FLAGS, 0);
+	}
+	judge_in_set(r, set, NFT_DYNSET_OP_ADD, count);
+}
+
+/*
+ * Go on only up to @per_minute packets a minute with the key in register 1; as
+ * many may come in one burst.
+ *
+ * @set  a dynamic set with a timeout
+ */
+void ex_up_to_rate(struct nftnl_rule *r, const char *set, uint32_t per_minute)
+{
+	struct nftnl_expr *limit = nftnl_expr_alloc("limit");
+
+	if (limit) {
+		nftnl_expr_set_u64(limit, NFTNL_EXPR_LIMIT_RATE, per_minute);
+		nftnl_expr_set_u64(limit, NFTNL_EXPR_LIMIT_UNIT, 60);
+		nftnl_expr_set_u32(limit, NFTNL_EXPR_LIMIT_BURST, per_minute);
+		nftnl_expr_set_u32(limit, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+		nftnl_expr_set_u32(limit, NFTNL_EXPR_LIMIT_FLAGS, 0);
+	}
+	judge_in_set(r, set, NFT_DYNSET_OP_UPDATE, limit);
+}
+
+/*
+ * Load four bytes into register 1.
+ */
+void ex_value(struct nftnl_rule *r, uint32_t value)
+{
+	struct nftnl_expr *e = add(r, "immediate");
 
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
-	nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
-	count = nftnl_expr_alloc("connlimit");
-	if (!count) {
-		nftnl_rule_set_str(r, NFTNL_RULE_CHAIN, "out-of-memory");
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, &value, sizeof(value));
+}
+
+/*
+ * Go on only before a time.
+ *
+ * @utc_s  seconds since 1970; the kernel's clock is compared in nanoseconds
+ */
+void ex_before(struct nftnl_rule *r, int64_t utc_s)
+{
+	uint64_t ns = (uint64_t)utc_s * 1000000000U;
+	uint8_t data[8];
+	struct nftnl_expr *e;
+
+	for (unsigned i = 0; i < 8; i++)
+		data[i] = (uint8_t)(ns >> (56 - 8 * i));
+	ex_meta(r, NFT_META_TIME_NS, NFT_REG_1);
+	e = add(r, "byteorder");
+	if (!e)
 		return;
-	}
-	nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_COUNT, max);
-	nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
-	nftnl_expr_add_expr(e, NFTNL_EXPR_DYNSET_EXPR, count);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BYTEORDER_SREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BYTEORDER_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BYTEORDER_LEN, sizeof(ns));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(ns));
+	ex_cmp(r, NFT_CMP_LT, data, sizeof(data));
+}
+
+/*
+ * Keep the packet out of connection tracking.
+ */
+void ex_notrack(struct nftnl_rule *r)
+{
+	(void)add(r, "notrack");
+}
+
+/*
+ * Answer a SYN in the target's name, or pass the client on that has answered
+ * back (kernel: net/netfilter/nf_synproxy_core.c). Ends the rule.
+ */
+void ex_synproxy(struct nftnl_rule *r, uint16_t mss, uint8_t window_scale)
+{
+	struct nftnl_expr *e = add(r, "synproxy");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u16(e, NFTNL_EXPR_SYNPROXY_MSS, mss);
+	nftnl_expr_set_u8(e, NFTNL_EXPR_SYNPROXY_WSCALE, window_scale);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_SYNPROXY_FLAGS,
+			   NF_SYNPROXY_OPT_MSS | NF_SYNPROXY_OPT_WSCALE |
+				   NF_SYNPROXY_OPT_SACK_PERM | NF_SYNPROXY_OPT_TIMESTAMP);
 }
 
 /*

@@ -15,6 +15,8 @@ struct nftnl_rule;
 void ex_meta(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void ex_cmp(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t len);
 void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len);
+void ex_payload_to(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
+		   uint32_t reg);
 void ex_mask(struct nftnl_rule *r, const void *mask, uint32_t len);
 void ex_lookup(struct nftnl_rule *r, const char *set, bool is_map);
 void ex_lookup_not(struct nftnl_rule *r, const char *set);
@@ -23,7 +25,12 @@ void ex_jump(struct nftnl_rule *r, const char *chain);
 void ex_exthdr(struct nftnl_rule *r, uint32_t op, uint8_t type, uint32_t offset,
 	       uint32_t len, bool is_present);
 void ex_fib(struct nftnl_rule *r, uint32_t result, uint32_t flags);
-void ex_over_connections(struct nftnl_rule *r, const char *set, uint32_t max);
+void ex_up_to_connections(struct nftnl_rule *r, const char *set, uint32_t max);
+void ex_up_to_rate(struct nftnl_rule *r, const char *set, uint32_t per_minute);
+void ex_value(struct nftnl_rule *r, uint32_t value);
+void ex_before(struct nftnl_rule *r, int64_t utc_s);
+void ex_notrack(struct nftnl_rule *r);
+void ex_synproxy(struct nftnl_rule *r, uint16_t mss, uint8_t window_scale);
 void ex_ct_state(struct nftnl_rule *r, uint32_t states);
 void ex_counter(struct nftnl_rule *r);
 void ex_verdict(struct nftnl_rule *r, uint32_t verdict);

@@ -11,6 +11,7 @@
  */
 #include "nft.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,11 +205,15 @@ static int put_set(struct nft *n, const struct prog_set *s, uint32_t id)
 		mnl_attr_put_u32(h, NFTA_SET_DATA_TYPE, htonl(NFT_DATA_VERDICT));
 		mnl_attr_put_u32(h, NFTA_SET_DATA_LEN, htonl(16));
 	}
+	if (s->timeout_ms)
+		mnl_attr_put_u64(h, NFTA_SET_TIMEOUT, htobe64(s->timeout_ms));
 	mnl_attr_put_u32(h, NFTA_SET_ID, htonl(id));
 	if (s->key_type == NFT_TYPE_IFNAME)
 		put_byteorder(h);
 	desc = mnl_attr_nest_start(h, NFTA_SET_DESC);
-	if (s->count > 0 && !(s->flags & NFT_SET_INTERVAL))
+	if (s->size > 0)
+		mnl_attr_put_u32(h, NFTA_SET_DESC_SIZE, htonl(s->size));
+	else if (s->count > 0 && !(s->flags & NFT_SET_INTERVAL))
 		mnl_attr_put_u32(h, NFTA_SET_DESC_SIZE, htonl((uint32_t)s->count));
 	mnl_attr_nest_end(h, desc);
 	finish(n, h);

@@ -248,6 +248,8 @@ static int read_sets(struct nft *n, struct dump *d)
 	r = run(n, h, on_set, d);
 	for (size_t i = 0; r == ERR_OK && i < d->prog->set_count; i++) {
 		d->set = &d->prog->sets[i];
+		if (d->set->flags & NFT_SET_EVAL) /* traffic fills it, not the policy */
+			continue;
 		h = request(n, buf, NFT_MSG_GETSETELEM, NLM_F_DUMP);
 		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, PROG_TABLE);
 		mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, d->set->name);

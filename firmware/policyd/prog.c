@@ -225,6 +225,15 @@ static void list_set(const struct prog_set *s, struct prog_elem *v, FILE *f)
 	}
 }
 
+/* The kernel tells a value that means "none" also where none was given. */
+static void cut_out(char *text, const char *piece)
+{
+	char *at = strstr(text, piece);
+
+	if (at)
+		memmove(at, at + strlen(piece), strlen(at + strlen(piece)) + 1);
+}
+
 static int list_expr(struct nftnl_expr *e, void *data)
 {
 	char text[EXPR_TEXT_BYTES];
@@ -236,6 +245,7 @@ static int list_expr(struct nftnl_expr *e, void *data)
 		return 0;
 	}
 	(void)nftnl_expr_snprintf(text, sizeof(text), e, NFTNL_OUTPUT_DEFAULT, 0);
+	cut_out(text, "timeout 0ms ");
 	fprintf(f, " [%s %s]", nftnl_expr_get_str(e, NFTNL_EXPR_NAME), text);
 	return 0;
 }

@@ -39,9 +39,11 @@ struct prog_elem {
 
 struct prog_set {
 	char name[PROG_NAME_BYTES];
-	uint32_t flags;    /* NFT_SET_* */
-	uint32_t key_type; /* nft's datatype number, for listings only */
-	uint32_t key_len;  /* bytes */
+	uint32_t flags;      /* NFT_SET_* */
+	uint32_t key_type;   /* nft's datatype number, for listings only */
+	uint32_t key_len;    /* bytes */
+	uint32_t size;       /* dynamic sets (NFT_SET_EVAL): most elements */
+	uint32_t timeout_ms; /* dynamic sets: unused elements go after this; 0: never */
 	struct prog_elem *elems;
 	size_t count, room;
 };

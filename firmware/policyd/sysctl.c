@@ -23,49 +23,68 @@ enum kind {
 	KIND_FIRST_NS,  /* can be written in the first network namespace only */
 };
 
+/* A value that the configuration may change. */
+enum from {
+	FROM_TABLE,
+	FROM_TCP,
+	FROM_TCP_TRANSITORY,
+	FROM_UDP,
+	FROM_ICMP,
+	FROM_CONNECTIONS,
+};
+
 struct setting {
 	const char *path; /* below ROOT; "*" = each interface */
 	const char *value;
 	enum kind kind;
+	enum from from;
 };
 
-#define TEXT(x) #x
-#define NUMBER(x) TEXT(x)
-
 static const struct setting settings[] = {
-	{"ipv4/conf/*/rp_filter", "1", KIND_ALWAYS},
-	{"ipv4/conf/*/accept_redirects", "0", KIND_ALWAYS},
-	{"ipv4/conf/*/secure_redirects", "0", KIND_ALWAYS},
-	{"ipv4/conf/*/send_redirects", "0", KIND_ALWAYS},
-	{"ipv4/conf/*/accept_source_route", "0", KIND_ALWAYS},
-	{"ipv4/conf/*/log_martians", "1", KIND_ALWAYS},
-	{"ipv4/conf/*/arp_ignore", "1", KIND_ALWAYS},
-	{"ipv4/conf/*/arp_announce", "2", KIND_ALWAYS},
-	{"ipv4/conf/*/proxy_arp", "0", KIND_ALWAYS},
-	{"ipv4/icmp_echo_ignore_broadcasts", "1", KIND_ALWAYS},
-	{"ipv4/icmp_ignore_bogus_error_responses", "1", KIND_ALWAYS},
-	{"ipv4/tcp_syncookies", "1", KIND_ALWAYS},
-	{"ipv6/conf/*/accept_ra", "0", KIND_ALWAYS},
-	{"ipv6/conf/*/autoconf", "0", KIND_ALWAYS},
-	{"ipv6/conf/*/accept_redirects", "0", KIND_ALWAYS},
-	{"ipv6/conf/*/accept_source_route", "-1", KIND_ALWAYS},
-	{"ipv6/conf/*/proxy_ndp", "0", KIND_ALWAYS},
-	{"netfilter/nf_conntrack_tcp_loose", "0", KIND_CONNTRACK},
+	{"ipv4/conf/*/rp_filter", "1", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/conf/*/accept_redirects", "0", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/conf/*/secure_redirects", "0", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/conf/*/send_redirects", "0", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/conf/*/accept_source_route", "0", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/conf/*/log_martians", "1", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/conf/*/arp_ignore", "1", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/conf/*/arp_announce", "2", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/conf/*/proxy_arp", "0", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/icmp_echo_ignore_broadcasts", "1", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/icmp_ignore_bogus_error_responses", "1", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/tcp_syncookies", "1", KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/tcp_timestamps", "1", KIND_ALWAYS,
+	 FROM_TABLE}, /* the SYN proxy keeps options in them */
+	{"ipv6/conf/*/accept_ra", "0", KIND_ALWAYS, FROM_TABLE},
+	{"ipv6/conf/*/autoconf", "0", KIND_ALWAYS, FROM_TABLE},
+	{"ipv6/conf/*/accept_redirects", "0", KIND_ALWAYS, FROM_TABLE},
+	{"ipv6/conf/*/accept_source_route", "-1", KIND_ALWAYS, FROM_TABLE},
+	{"ipv6/conf/*/proxy_ndp", "0", KIND_ALWAYS, FROM_TABLE},
+	{"netfilter/nf_conntrack_tcp_loose", "0", KIND_CONNTRACK, FROM_TABLE},
 	/* RFC 6092 REC-14, REC-35; RFC 4787 REQ-5; RFC 5382 REQ-5 */
-	{"netfilter/nf_conntrack_udp_timeout", "300", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_udp_timeout_stream", "300", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_established", "7440", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_syn_sent", "240", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_syn_recv", "240", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_fin_wait", "240", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_close_wait", "240", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_last_ack", "240", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_time_wait", "240", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_max_retrans", "300", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_unacknowledged", "300", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_icmp_timeout", "60", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_icmpv6_timeout", "60", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_max", NUMBER(CONFIG_CONNTRACK_MAX), KIND_FIRST_NS},
+	{"netfilter/nf_conntrack_udp_timeout", NULL, KIND_CONNTRACK, FROM_UDP},
+	{"netfilter/nf_conntrack_udp_timeout_stream", NULL, KIND_CONNTRACK, FROM_UDP},
+	{"netfilter/nf_conntrack_tcp_timeout_established", NULL, KIND_CONNTRACK,
+	 FROM_TCP},
+	{"netfilter/nf_conntrack_tcp_timeout_syn_sent", NULL, KIND_CONNTRACK,
+	 FROM_TCP_TRANSITORY},
+	{"netfilter/nf_conntrack_tcp_timeout_syn_recv", NULL, KIND_CONNTRACK,
+	 FROM_TCP_TRANSITORY},
+	{"netfilter/nf_conntrack_tcp_timeout_fin_wait", NULL, KIND_CONNTRACK,
+	 FROM_TCP_TRANSITORY},
+	{"netfilter/nf_conntrack_tcp_timeout_close_wait", NULL, KIND_CONNTRACK,
+	 FROM_TCP_TRANSITORY},
+	{"netfilter/nf_conntrack_tcp_timeout_last_ack", NULL, KIND_CONNTRACK,
+	 FROM_TCP_TRANSITORY},
+	{"netfilter/nf_conntrack_tcp_timeout_time_wait", NULL, KIND_CONNTRACK,
+	 FROM_TCP_TRANSITORY},
+	{"netfilter/nf_conntrack_tcp_timeout_max_retrans", "300", KIND_CONNTRACK,
+	 FROM_TABLE},
+	{"netfilter/nf_conntrack_tcp_timeout_unacknowledged", "300", KIND_CONNTRACK,
+	 FROM_TABLE},
+	{"netfilter/nf_conntrack_icmp_timeout", NULL, KIND_CONNTRACK, FROM_ICMP},
+	{"netfilter/nf_conntrack_icmpv6_timeout", NULL, KIND_CONNTRACK, FROM_ICMP},
+	{"netfilter/nf_conntrack_max", NULL, KIND_FIRST_NS, FROM_CONNECTIONS},
 };
 
 static const char *const forwarding[] = {"ipv4/ip_forward", "ipv6/conf/all/forwarding"};
@@ -102,7 +121,8 @@ static int get(const char *path, char value[VALUE_BYTES])
 }
 
 struct visit {
-	bool is_write; /* else compare */
+	bool is_write;         /* else compare */
+	const struct cfg *cfg; /* NULL: standard values */
 	bool has_conntrack;
 	char *why;
 	size_t why_max;
@@ -113,13 +133,40 @@ static bool is_read_only(int err)
 	return err == EACCES || err == EPERM || err == EROFS;
 }
 
+/* What the setting must be under this configuration. */
+static void wanted(const struct visit *v, const struct setting *s, char text[VALUE_BYTES])
+{
+	unsigned n = 0;
+
+	switch (s->from) {
+	case FROM_TABLE:
+		(void)snprintf(text, VALUE_BYTES, "%s", s->value);
+		return;
+	case FROM_CONNECTIONS:
+		n = v->cfg ? v->cfg->max_connections : CONFIG_CONNTRACK_MAX;
+		break;
+	case FROM_TCP:
+	case FROM_TCP_TRANSITORY:
+	case FROM_UDP:
+	case FROM_ICMP:
+	default: {
+		unsigned t = (unsigned)s->from - FROM_TCP;
+
+		n = v->cfg ? v->cfg->timeout_s[t]
+			   : cfg_timeout_info((enum cfg_timeout)t)->standard_s;
+	}
+	}
+	(void)snprintf(text, VALUE_BYTES, "%u", n);
+}
+
 static int visit_file(const struct visit *v, const struct setting *s, const char *path)
 {
-	char value[VALUE_BYTES];
+	char value[VALUE_BYTES], want[VALUE_BYTES];
 	int err;
 
+	wanted(v, s, want);
 	if (v->is_write) {
-		err = put(path, s->value);
+		err = put(path, want);
 		if (s->kind == KIND_FIRST_NS && is_read_only(err))
 			return ERR_OK;
 	} else {
@@ -127,9 +174,9 @@ static int visit_file(const struct visit *v, const struct setting *s, const char
 		if (s->kind == KIND_FIRST_NS && access(path, W_OK) != 0)
 			return ERR_OK;
 		err = get(path, value);
-		if (err == 0 && strcmp(value, s->value) != 0) {
+		if (err == 0 && strcmp(value, want) != 0) {
 			(void)snprintf(v->why, v->why_max, "%s is %s, must be %s", path,
-				       value, s->value);
+				       value, want);
 			return ERR_MISMATCH;
 		}
 	}
@@ -187,15 +234,15 @@ static int visit_all(const struct visit *v)
 /*
  * Write every setting but forwarding.
  *
- * @has_conntrack  rules that use connection tracking are in the kernel: its
- *                 settings must exist
- * @why            on failure names the file and the reason
+ * @cfg  whose rules are in the kernel: the settings of connection tracking exist;
+ *       NULL: the closed rules, standard values
+ * @why  on failure names the file and the reason
  *
  * Returns ERR_OK or ERR_SYS.
  */
-int sysctl_harden(bool has_conntrack, char *why, size_t why_max)
+int sysctl_harden(const struct cfg *cfg, char *why, size_t why_max)
 {
-	struct visit v = {true, has_conntrack, why, why_max};
+	struct visit v = {true, cfg, cfg != NULL, why, why_max};
 
 	return visit_all(&v);
 }
@@ -205,14 +252,14 @@ int sysctl_harden(bool has_conntrack, char *why, size_t why_max)
  *
  * Returns ERR_OK, ERR_MISMATCH or ERR_SYS with @why.
  */
-int sysctl_verify(bool has_conntrack, bool is_forwarding, char *why, size_t why_max)
+int sysctl_verify(const struct cfg *cfg, bool is_forwarding, char *why, size_t why_max)
 {
-	struct visit v = {false, has_conntrack, why, why_max};
+	struct visit v = {false, cfg, cfg != NULL, why, why_max};
 	int r = visit_all(&v);
 
 	for (size_t i = 0; r == ERR_OK && i < 2; i++) {
-		struct setting s = {forwarding[i], is_forwarding ? "1" : "0",
-				    KIND_ALWAYS};
+		struct setting s = {forwarding[i], is_forwarding ? "1" : "0", KIND_ALWAYS,
+				    FROM_TABLE};
 		char path[64];
 
 		(void)snprintf(path, sizeof(path), ROOT "%s", s.path);

@@ -6,10 +6,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "cfg.h"
 #include "err.h"
 
-int sysctl_harden(bool has_conntrack, char *why, size_t why_max) MUST_CHECK;
-int sysctl_verify(bool has_conntrack, bool is_forwarding, char *why,
+int sysctl_harden(const struct cfg *cfg, char *why, size_t why_max) MUST_CHECK;
+int sysctl_verify(const struct cfg *cfg, bool is_forwarding, char *why,
 		  size_t why_max) MUST_CHECK;
 int sysctl_forward(bool on, char *why, size_t why_max) MUST_CHECK;
 
