@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "hex.h"
 #include "say.h"
@@ -60,8 +61,19 @@ void intake_explain_engine(const struct engine *e, int code, char *text, size_t 
 	intake_explain(&error, text, max);
 }
 
+/* Now, as far as this device knows: never before what it has seen signed. */
+static int64_t now_s(const struct intake *in)
+{
+	int64_t clock = (int64_t)time(NULL), seen = 0;
+
+	if (in->trust.is_open)
+		seen = (int64_t)in->trust.store.index.clock_s;
+	return clock > seen ? clock : seen;
+}
+
 /* The configuration of a verified artifact. On failure one line in @why. */
-static int parse(const struct man *m, struct cfg *cfg, char *why, size_t max)
+static int parse(const struct intake *in, const struct man *m, struct cfg *cfg, char *why,
+		 size_t max)
 {
 	struct cfg_error error;
 	int r = cfg_parse(m->payload, cfg, &error);
@@ -91,6 +103,8 @@ static int parse(const struct man *m, struct cfg *cfg, char *why, size_t max)
 	}
 	if (r == ERR_OK) {
 		hex_encode(m->payload_sha256, SIG_SHA256_BYTES, cfg->sha256);
+		cfg->issued_s = (int64_t)m->issued_s;
+		cfg_judge(cfg, now_s(in));
 		return r;
 	}
 	(void)snprintf(error.fix, sizeof(error.fix),
@@ -158,7 +172,7 @@ int intake_load_slot(struct intake *in, enum store_slot slot, struct cfg *cfg, c
 	r = trust_verify_stored(&in->trust, MAN_CONFIG, c->keyset,
 				span_of(text, c->ref.n), &m, &rep);
 	if (r == ERR_OK)
-		r = parse(&m, cfg, why, max);
+		r = parse(in, &m, cfg, why, max);
 	else
 		trust_explain(&rep, why, max);
 	free(text);
@@ -307,11 +321,14 @@ static int take(struct intake *in, struct span file, const struct man *m,
 {
 	struct engine *e = &in->engine;
 	bool had = e->state == ENGINE_ENFORCED;
+	bool was_on_trial = trial_is_on(in);
 	struct cfg cfg, previous;
-	int r = parse(m, &cfg, out->text, sizeof(out->text));
+	struct selftest before;
+	int r = parse(in, m, &cfg, out->text, sizeof(out->text));
 
 	if (r != ERR_OK)
 		return r;
+	selftest_before(&e->rtnl, &e->cfg, &before);
 	r = engine_apply(e, &cfg, &previous);
 	if (r != ERR_OK) {
 		intake_explain_engine(e, r, out->text, sizeof(out->text));
@@ -323,6 +340,9 @@ static int take(struct intake *in, struct span file, const struct man *m,
 		int shut = engine_shut(e);
 
 		(void)shut; /* e->state says how it ended */
+	} else if (r == ERR_OK && !was_on_trial) {
+		/* while it is on trial, "before" is what was confirmed */
+		in->before = before;
 	}
 	cfg_clear(&previous);
 	return r;
@@ -361,19 +381,23 @@ static void say_accepted(struct intake *in, struct intake_result *out)
 {
 	const struct engine *e = &in->engine;
 	const struct store_trial *t = &in->trust.store.index.trial;
-	char trial[80] = "";
+	char trial[160] = "", ways[80];
+	struct selftest now;
 
-	if (t->is_on)
-		(void)snprintf(trial, sizeof(trial), " confirm=%s within=%llu", t->code,
-			       (unsigned long long)trial_left_s(in));
+	if (t->is_on) {
+		selftest_run(&in->engine.rtnl, &e->cfg, &now);
+		selftest_text(&now, ways, sizeof(ways));
+		(void)snprintf(trial, sizeof(trial), " confirm=%s within=%llu %s",
+			       t->code, (unsigned long long)trial_left_s(in), ways);
+	}
 	(void)snprintf(out->text, sizeof(out->text), "rules=%zu ports=%zu%s%s",
 		       e->cfg.rule_count, e->cfg.port_count,
 		       out->code == ERR_OK ? "" : " accepted before", trial);
 	intake_say_enforced(e, out->code == ERR_OK ? "applied" : "unchanged");
 	if (t->is_on)
-		say("on-trial", "serial=%llu within=%llu",
+		say("on-trial", "serial=%llu within=%llu %s",
 		    (unsigned long long)e->cfg.serial,
-		    (unsigned long long)trial_left_s(in));
+		    (unsigned long long)trial_left_s(in), ways);
 }
 
 /*
@@ -464,6 +488,26 @@ void intake_restore(struct intake *in)
 	r = engine_repair(e);
 	if (r == ERR_OK)
 		intake_say_enforced(e, "repaired");
+	else
+		intake_say_state(e);
+}
+
+/*
+ * Take temporary rules out whose time has come, and cut what they permitted. To
+ * be called every few seconds; the kernel lets nothing new through such a rule
+ * in the meantime.
+ */
+void intake_end_rules(struct intake *in)
+{
+	struct engine *e = &in->engine;
+	int64_t now = now_s(in);
+
+	if (e->state != ENGINE_ENFORCED || !cfg_is_outdated(&e->cfg, now))
+		return;
+	cfg_judge(&e->cfg, now);
+	say("rules-ended", "serial=%llu", (unsigned long long)e->cfg.serial);
+	if (engine_repair(e) == ERR_OK)
+		intake_say_enforced(e, "rules-ended");
 	else
 		intake_say_state(e);
 }

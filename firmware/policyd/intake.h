@@ -6,6 +6,8 @@
 #define LUYTRE_POL_INTAKE_H
 
 #include "engine.h"
+#include "pressure.h"
+#include "selftest.h"
 #include "span.h"
 #include "trust.h"
 
@@ -15,6 +17,9 @@ struct intake {
 	struct engine engine;
 	struct trust trust;
 	bool trial_over; /* the policy has gone back, the store not yet */
+	/* who got through before the configuration on trial was applied */
+	struct selftest before;
+	struct table_load load;
 };
 
 struct intake_result {
@@ -29,6 +34,7 @@ void intake_boot(struct intake *in);
 void intake_put(struct intake *in, int memfd, struct intake_result *out);
 void intake_put_keyset(struct intake *in, int memfd, struct intake_result *out);
 void intake_restore(struct intake *in);
+void intake_end_rules(struct intake *in);
 
 /* trial.c */
 uint64_t trial_now_s(void);

@@ -6,14 +6,16 @@
  *   policyd -n FILE    check a configuration, change nothing
  *   policyd -nv FILE   and print its canonical form
  *   policyd -nl FILE   and print the compiled rules
+ *   policyd -np FILE   and list the controls of its level profile
  *
- * Exit codes of the last three: 0 valid, 1 refused, 2 usage or system.
+ * Exit codes of the last four: 0 valid, 1 refused, 2 usage or system.
  */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "compile.h"
@@ -28,6 +30,8 @@ static int usage(FILE *f, int code)
 	(void)fprintf(f, "usage: policyd -n FILE    check a configuration\n"
 			 "       policyd -nv FILE   and print its canonical form (JSON)\n"
 			 "       policyd -nl FILE   and print the compiled rules\n"
+			 "       policyd -np FILE   and list the controls of its level "
+			 "profile\n"
 			 "Without arguments it is a daemon that svcd starts.\n"
 			 "Exit code: 0 valid, 1 refused, 2 usage or system error.\n");
 	return code;
@@ -50,6 +54,27 @@ static int print_listing(const struct cfg *cfg)
 	return r == ERR_OK ? 0 : 1;
 }
 
+/* Every control: what the profile wants, and whether the configuration keeps it. */
+static void print_controls(const struct cfg *cfg)
+{
+	static const char *const wants[] = {"free", "wanted", "required"};
+	static const char *const states[] = {"met", "partly", "not-met"};
+	size_t count, rule;
+	const struct cfg_control *c = cfg_controls(&count);
+
+	(void)printf("profile=%s\n", cfg_profile_name(cfg->profile));
+	for (size_t i = 0; i < count; i++) {
+		enum cfg_met met = cfg_control_met(cfg, i, &rule);
+
+		(void)printf("%-8s %-9s %-16s %s (%s)", states[met],
+			     wants[c[i].by_profile[cfg->profile]], c[i].name, c[i].en,
+			     c[i].source);
+		if (rule != SIZE_MAX)
+			(void)printf(" first: rule %s", cfg->rules[rule].id);
+		(void)printf("\n");
+	}
+}
+
 static int refuse(const char *file, const struct cfg_error *error)
 {
 	char text[INTAKE_TEXT_BYTES];
@@ -59,8 +84,9 @@ static int refuse(const char *file, const struct cfg_error *error)
 	return 1;
 }
 
-/* policyd -n: no kernel, no root. */
-static int check_file(const char *file, bool is_print, bool is_list)
+/* policyd -n: no kernel, no root.
+ * @form  0, or 'v', 'l', 'p' */
+static int check_file(const char *file, int form)
 {
 	struct cfg_error error;
 	uint8_t *text = NULL;
@@ -81,9 +107,12 @@ static int check_file(const char *file, bool is_print, bool is_list)
 	free(text);
 	if (r != ERR_OK)
 		return refuse(file, &error);
-	if (is_print)
+	cfg_judge(&cfg, (int64_t)time(NULL));
+	if (form == 'v')
 		cfg_print(&cfg, stdout);
-	else if (is_list)
+	else if (form == 'p')
+		print_controls(&cfg);
+	else if (form == 'l')
 		code = print_listing(&cfg);
 	else
 		(void)printf("valid file=%s serial=%llu rules=%zu ports=%zu\n", file,
@@ -95,23 +124,25 @@ static int check_file(const char *file, bool is_print, bool is_list)
 
 static int command(int argc, char **argv)
 {
-	bool is_check = false, is_print = false, is_list = false;
-	int opt;
+	bool is_check = false;
+	int opt, form = 0, forms = 0;
 
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		return usage(stdout, 0);
-	while ((opt = getopt(argc, argv, "nvlh")) != -1) {
+	while ((opt = getopt(argc, argv, "nvlph")) != -1) {
 		is_check |= opt == 'n';
-		is_print |= opt == 'v';
-		is_list |= opt == 'l';
+		if (opt == 'v' || opt == 'l' || opt == 'p') {
+			form = opt;
+			forms++;
+		}
 		if (opt == 'h')
 			return usage(stdout, 0);
 		if (opt == '?')
 			return usage(stderr, 2);
 	}
-	if (!is_check || optind != argc - 1 || (is_print && is_list))
+	if (!is_check || optind != argc - 1 || forms > 1)
 		return usage(stderr, 2);
-	return check_file(argv[optind], is_print, is_list);
+	return check_file(argv[optind], form);
 }
 
 static bool is_open(int fd)

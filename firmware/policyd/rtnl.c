@@ -25,6 +25,8 @@
 /* libmnl's iterator macros subtract pointers into an int */
 #pragma GCC diagnostic ignored "-Wconversion"
 
+#define RTNL_LOWER_UP (1U << 16) /* IFF_LOWER_UP of linux/if.h, which net/if.h hides */
+
 /*
  * Open the rtnetlink socket. Returns ERR_OK or ERR_SYS (errno is set).
  */
@@ -112,6 +114,7 @@ static int on_link(const struct nlmsghdr *h, void *data)
 	memset(l, 0, sizeof(*l));
 	l->index = info->ifi_index;
 	l->is_up = (info->ifi_flags & IFF_UP) != 0;
+	l->has_carrier = (info->ifi_flags & RTNL_LOWER_UP) != 0;
 	l->is_ether = info->ifi_type == ARPHRD_ETHER;
 	mnl_attr_for_each(a, h, sizeof(*info))
 	{

@@ -19,6 +19,7 @@ struct rtnl_link {
 	char name[CFG_NAME_BYTES];
 	uint8_t mac[6];
 	bool is_up;
+	bool has_carrier;
 	bool is_ether;
 	char bus[160]; /* below /sys/devices; empty for virtual interfaces */
 };
@@ -38,6 +39,11 @@ int rtnl_find_port(struct rtnl *r, const struct cfg_port *port, int *link) MUST_
 int rtnl_check(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
 int rtnl_isolate(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
 int rtnl_apply(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
+int rtnl_way(struct rtnl *r, const struct net_addr *to, int *index,
+	     struct net_addr *hop) MUST_CHECK;
+uint16_t rtnl_neighbour(struct rtnl *r, int index, const struct net_addr *addr);
+int rtnl_ask_neighbour(struct rtnl *r, int index, const struct net_addr *addr,
+		       uint16_t state) MUST_CHECK;
 int rtnl_verify(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
 
 #endif

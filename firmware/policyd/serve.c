@@ -62,11 +62,31 @@ int serve_ready(const struct engine *e, int link)
 	return ipc_send(link, IPC_READY, 0, span_of(text, b.n), -1);
 }
 
+/* What is measured, not configured. */
+static void put_health(const struct server *s, struct sbuf *b)
+{
+	const struct engine *e = &s->in->engine;
+	const struct table_load *t = &s->in->load;
+	struct selftest now;
+	char ways[80];
+
+	if (e->state == ENGINE_ENFORCED) {
+		selftest_before(&s->in->engine.rtnl, &e->cfg, &now);
+		selftest_text(&now, ways, sizeof(ways));
+		*strchr(ways, ' ') = '\n';
+		sbuf_putf(b, "profile=%s\n%s\n", cfg_profile_name(e->cfg.profile), ways);
+	}
+	if (t->is_known)
+		sbuf_putf(b, "connections=%llu\nconnections_max=%llu\nrefused=%llu\n",
+			  (unsigned long long)t->count, (unsigned long long)t->max,
+			  (unsigned long long)t->dropped);
+}
+
 static int send_status(const struct server *s, const struct peer *p, uint32_t seq)
 {
 	const struct engine *e = &s->in->engine;
 	const struct trust *t = &s->in->trust;
-	char text[1024];
+	char text[2048];
 	struct sbuf b;
 
 	sbuf_init(&b, text, sizeof(text));
@@ -87,6 +107,7 @@ static int send_status(const struct server *s, const struct peer *p, uint32_t se
 	if (trial_is_on(s->in))
 		sbuf_putf(&b, "trial_left=%llu\n",
 			  (unsigned long long)trial_left_s(s->in));
+	put_health(s, &b);
 	return ipc_send(p->fd, IPC_STATUS, seq, span_of(text, b.n), -1);
 }
 
@@ -244,7 +265,9 @@ int serve_run(struct intake *in, int link, int dev)
 		uint64_t now = now_ms();
 
 		if (now >= due_ms) {
+			intake_end_rules(in);
 			intake_restore(in);
+			pressure_look(&in->load);
 			due_ms = now_ms() + SERVE_CHECK_MS;
 			now = now_ms();
 		}

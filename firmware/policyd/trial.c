@@ -129,11 +129,30 @@ static void refuse(struct intake_result *out, int code, const char *reason,
 		       "path=confirm reason=\"%s\" fix=\"%s\"", reason, fix);
 }
 
+/* A configuration that cuts management or SOC off is not confirmed, whoever has
+ * the code. */
+static bool is_cut_off(struct intake *in, struct intake_result *out)
+{
+	struct selftest now;
+	const char *loss;
+
+	selftest_run(&in->engine.rtnl, &in->engine.cfg, &now);
+	loss = selftest_loss(&in->before, &now);
+	if (!loss)
+		return false;
+	refuse(out, ERR_REFUSED, loss,
+	       "it was reachable before this configuration: mend the line and confirm "
+	       "again, or let the previous configuration return");
+	say("not-confirmed", "serial=%llu reason=\"self-test: %s\"",
+	    (unsigned long long)in->engine.cfg.serial, loss);
+	return true;
+}
+
 /*
  * End the trial for good: the configuration in force stays.
  *
- * @out  ERR_OK; ERR_NOENT: nothing waits; ERR_REFUSED: wrong code; other errors:
- *       it could not be stored, the trial goes on
+ * @out  ERR_OK; ERR_NOENT: nothing waits; ERR_REFUSED: wrong code, or the
+ *       self-test fails; other errors: it could not be stored, the trial goes on
  */
 void trial_confirm(struct intake *in, struct span code, struct intake_result *out)
 {
@@ -154,6 +173,8 @@ void trial_confirm(struct intake *in, struct span code, struct intake_result *ou
 		    (unsigned long long)in->engine.cfg.serial);
 		return;
 	}
+	if (is_cut_off(in, out))
+		return;
 	next = malloc(sizeof(*next));
 	if (!next) {
 		refuse(out, ERR_NOMEM, "out of memory", "try again");

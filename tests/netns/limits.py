@@ -1,0 +1,280 @@
+"""Limits of rules: connections, rates, half-open connections, time; and the
+idle times and floors of the configuration."""
+import datetime
+import re
+import struct
+
+import nflog
+import ns
+import packets
+import walk
+from province import HOST
+from suite import BOTH, both, case, check, next_port, test
+
+LAN1, LAN2, DC, SERVER = HOST["lan1"], HOST["lan2"], HOST["dc"], HOST["lansrv"]
+SYN, ACK = 0x02, 0x10
+
+
+def over_limit(t):
+    return sum(n for chain, _, n in t.counters() if chain == "drop_over-limit")
+
+
+def opened(t, src, dst, count, build=packets.tcp, zone="lan", to="tslcd", port=80):
+    """Open COUNT connections from one source; how many crossed."""
+    t.cables.clear()
+    marks = [packets.next_mark() for _ in range(count)]
+    for mark in marks:
+        t.cables[zone].send(build(src, dst, next_port(), port, mark))
+    t.cables.barrier((zone, to))
+    return len({f.mark for f in t.cables.log if f.zone == to and f.mark in marks})
+
+
+@test("PF-20", boards=BOTH)
+def test_connections_of_a_source(t):
+    """So many open at once of each source, and of all sources together."""
+    t.enforce([{"from": ["lan"], "to": ["tslcd"], "service": ["udp/4000"],
+                "action": "permit",
+                "limit": {"connections_per_source": 3, "connections": 5}}])
+    for src, dst, src2 in ((LAN1.ip4, DC.ip4, LAN2.ip4), (LAN1.ip6, DC.ip6, LAN2.ip6)):
+        before = over_limit(t)
+        with nflog.Reader(t.box.box, 1) if t.board == "host" else _nobody() as log:
+            got = opened(t, src, dst, 5, packets.udp, port=4000)
+            check(got == 3, f"{got} of 5 connections crossed, expected 3")
+            check(over_limit(t) - before == 2, "the counter did not rise by 2")
+            if t.board == "host":
+                names = [prefix for prefix, _ in log.read()]
+                check(names.count("built-in over-limit") == 2, f"events: {names}")
+        # another source has its own count; all of them together have one, too
+        got = opened(t, src2, dst, 5, packets.udp, port=4000)
+        check(got == 2, f"{got} of another source crossed, expected 2 (5 in all)")
+        # counting begins anew
+        t.enforce([{"from": ["lan"], "to": ["tslcd"], "service": ["udp/4000"],
+                    "action": "permit",
+                    "limit": {"connections_per_source": 3, "connections": 5}}])
+
+
+class _nobody:
+    def __enter__(self):
+        return None
+
+    def __exit__(self, *_):
+        pass
+
+
+@test("PF-20")
+def test_new_of_a_source(t):
+    """So many new ones a minute of each source; the established ones go on."""
+    t.enforce([{"from": ["lan"], "to": ["tslcd"], "service": ["udp/4000"],
+                "action": "permit", "limit": {"new_per_source": 4}}])
+    for src, dst, src2 in ((LAN1.ip4, DC.ip4, LAN2.ip4), (LAN1.ip6, DC.ip6, LAN2.ip6)):
+        got = opened(t, src, dst, 9, packets.udp, port=4000)
+        check(got == 4, f"{got} of 9 crossed, expected 4")
+        got = opened(t, src2, dst, 3, packets.udp, port=4000)
+        check(got == 3, f"{got} of 3 of another source crossed")
+
+
+@test("PF-20")
+def test_sources_outside_are_networks(t):
+    """Outside, all addresses of an IPv6 /64 are one source."""
+    t.enforce([{"from": ["tslcd"], "to": ["lan"], "service": ["udp/4000"],
+                "destination": [SERVER.ip4, SERVER.ip6],
+                "action": "permit", "limit": {"new_per_source": 2}}])
+    t.cables.clear()
+    marks = [packets.next_mark() for _ in range(6)]
+    for i, mark in enumerate(marks):
+        net = 10 + i // 3
+        t.cables["tslcd"].send(packets.udp(f"2001:2:0:b{net}::{i + 1}", SERVER.ip6,
+                                           next_port(), 4000, mark))
+    t.cables.barrier(("tslcd", "lan"))
+    got = [marks.index(f.mark) for f in t.cables.log if f.zone == "lan" and f.mark in marks]
+    check(sorted(got) == [0, 1, 3, 4], f"crossed: {got}")
+
+
+def syns(frames, dst):
+    """Sources and ports of the SYNs toward DST among captured frames."""
+    return {(f.src, f.payload[:2]) for f in frames
+            if f.is_ip and f.proto == packets.TCP and f.dst == dst and
+            f.payload[13] & (SYN | ACK) == SYN}
+
+
+@test("PF-16")
+def test_half_open(t):
+    """Past the limit no SYN reaches the target, and real clients still do."""
+    limit = 20
+    rules = [{"id": "web", "from": ["tslcd"], "to": ["lan"],
+                "destination": [SERVER.ip4, SERVER.ip6], "service": ["tcp/80"],
+                "action": "permit", "limit": {"half_open": limit}}]
+    t.enforce(rules)
+    code, out = walk.http_get(t.ns("dc"), SERVER.ip4)
+    check(code == 200, f"before the flood: {code} {out}")
+    for family, dst, make in (
+            (4, SERVER.ip4, lambda i: f"10.200.{100 + i // 250}.{1 + i % 250}"),
+            (6, SERVER.ip6, lambda i: f"2001:2:0:b{50 + i % 40}::{i:x}")):
+        t.enforce(rules)    # counters and meters begin anew
+        with nflog.Reader(t.box.box, 1) as log:
+            t.cables.clear()
+            for i in range(2000):
+                t.cables["tslcd"].send(packets.tcp(make(i), dst, 1024 + i, 80, b""))
+                if i % 100 == 99:
+                    t.cables.pump(0)
+            t.cables.barrier(("tslcd", "lan"))
+            reached = syns([f for f in t.cables.log if f.zone == "lan"], dst)
+            # the bucket fills again, one every three seconds
+            check(0 < len(reached) <= limit + 10,
+                  f"v{family}: {len(reached)} SYNs of 2000 reached the target")
+            names = {prefix for prefix, _ in log.read()}
+            check("built-in half-open" in names, f"v{family}: events {names}")
+        counted = [n for chain, line, n in t.counters() if chain == "half_open"]
+        check(counted and counted[0] >= 1900,
+              f"v{family}: counted {counted}")
+        good = 0
+        for i in range(20):
+            t.cables["tslcd"].send(packets.tcp(make(5000 + i), dst, 1024 + i, 80, b""))
+            try:
+                status, _ = walk.http_get(t.ns("dc"), dst, timeout=10)
+                good += status == 200
+            except OSError:
+                pass
+        check(good >= 18, f"v{family}: {good} of 20 real clients got through")
+    # the proof must be right: an ACK that answers nothing goes nowhere
+    t.cables.clear()
+    mark = packets.next_mark()
+    t.cables["tslcd"].send(packets.tcp("10.200.99.9", SERVER.ip4, 5555, 80, mark,
+                                       flags=ACK, seq=2, ack=77))
+    # and what the rule does not permit is not answered either
+    t.cables["tslcd"].send(packets.tcp("10.200.99.9", SERVER.ip4, 5556, 81, mark))
+    t.cables.barrier(("tslcd", "lan"))
+    check(not [f for f in t.cables.log if f.mark == mark and f.zone == "lan"],
+          "a forged proof crossed")
+    check(not [f for f in t.cables.log if f.is_ip and f.zone == "tslcd" and
+               f.dst == "10.200.99.9"], "a forged proof, or another port, was answered")
+
+
+@test("PF-16")
+def test_half_open_keeps_the_order(t):
+    """An earlier drop also decides on what waits for its proof."""
+    t.enforce([{"id": "no", "from": ["tslcd"], "to": ["lan"], "source": [DC.ip4],
+                "action": "drop"},
+               {"id": "web", "from": ["tslcd"], "to": ["lan"],
+                "destination": [SERVER.ip4], "service": ["tcp/80"],
+                "action": "permit", "limit": {"half_open": 1}}])
+    t.cables.clear()
+    for i in range(5):
+        t.cables["tslcd"].send(packets.tcp(DC.ip4, SERVER.ip4, 6000 + i, 80, b""))
+        t.cables["tslcd"].send(packets.tcp("10.200.44.4", SERVER.ip4, 6000 + i, 80, b""))
+    t.cables.barrier(("tslcd", "lan"))
+    answered = {f.dst for f in t.cables.log if f.is_ip and f.zone == "tslcd" and
+                f.proto == packets.TCP}
+    check(answered == {"10.200.44.4"}, f"answered: {answered}")
+
+
+def stamp(seconds):
+    """A time from now, as a configuration writes it, in Vietnam's zone."""
+    zone = datetime.timezone(datetime.timedelta(hours=7))
+    return (datetime.datetime.now(zone) + datetime.timedelta(seconds=seconds)).isoformat(
+        timespec="seconds")
+
+
+@test("DT-08", boards=BOTH)
+def test_valid_until(t):
+    """A temporary permit ends by itself, with the flows that it let through."""
+    rule = {"id": "scan", "from": ["tslcd"], "to": ["lan"], "service": ["udp/4000"],
+            "action": "permit"}
+    t.enforce([dict(rule, valid_until=stamp(-5))])
+    t.expect(both(False, "dc", "lan1", "udp", 4000))
+    check(not re.search(r'comment "scan"', t.box.ruleset()), "the ended rule is compiled")
+    since = t.box.console.end()
+    t.enforce([dict(rule, valid_until=stamp(25 if t.board == "host" else 90))])
+    sport = next_port()
+
+    def flows(reply):
+        mark = packets.next_mark()
+        t.cables.clear()
+        if reply:
+            t.cables["lan"].send(packets.udp(LAN1.ip4, DC.ip4, 4000, sport, mark))
+        else:
+            t.cables["tslcd"].send(packets.udp(DC.ip4, LAN1.ip4, sport, 4000, mark))
+        t.cables.barrier(("lan", "tslcd"))
+        return any(f.mark == mark and f.zone == ("tslcd" if reply else "lan")
+                   for f in t.cables.log)
+
+    check(flows(False) and flows(True), "the temporary rule does not permit")
+    t.box.console.wait_for(r"^luytre: policyd: rules-ended .*\n", 150, since)
+    t.box.console.wait_for(r"^luytre: policyd: enforced .*how=rules-ended.*\n", 30, since)
+    check(not flows(True), "a flow of the ended rule goes on")
+    check(not flows(False), "the ended rule still permits")
+
+
+@test("PF-07", "AC-14")
+def test_timeouts(t):
+    """Idle times come from the configuration and never fall below the RFCs."""
+    t.enforce([], timeouts={"udp": 180, "tcp_established": 10000})
+    base = "net/netfilter/nf_conntrack_"
+    for key, value in (("udp_timeout", "180"), ("udp_timeout_stream", "180"),
+                       ("tcp_timeout_established", "10000"),
+                       ("tcp_timeout_time_wait", "240")):
+        check(t.box.sysctl(base + key) == value, f"{key}: {t.box.sysctl(base + key)}")
+    for key, low in (("udp", 119), ("tcp_established", 7439), ("tcp_transitory", 239)):
+        code, out = t.box.apply(t.config([], timeouts={key: low}))
+        check(code == 1 and f"path=$.timeouts.{key}" in out and "RFC" in out,
+              f"{key}: {code}: {out}")
+    t.enforce([])
+    check(t.box.sysctl(base + "udp_timeout") == "300", "the standard value did not return")
+
+
+@test("AC-14")
+def test_level_profile(t):
+    """A configuration below its level is refused with the clause; `-np` lists all."""
+    open_in = [{"from": ["tslcd"], "to": ["lan"], "action": "permit"}]
+    code, out = t.box.apply(t.config(open_in, profile="2026-level2"))
+    check(code == 1 and "path=$.rules[0]" in out and "4.12.2.4" in out, f"{code}: {out}")
+    t.enforce(open_in)
+    narrow = [{"from": ["tslcd"], "to": ["lan"], "destination": [SERVER.ip4], "log": True,
+               "service": ["tcp/80"], "action": "permit"}]
+    management = {"port": "mgmt0", "sources": [HOST["mgmt1"].ip4]}
+    t.enforce(narrow, profile="2026-level2", management=management)
+    check(t.box.status()["profile"] == "2026-level2", f"{t.box.status()}")
+    code, out = t.box.apply(t.config(narrow, profile="2026-level3", management=management))
+    check(code == 1 and "5.12.2.4e" in out, f"{code}: {out}")
+
+
+@test("PF-30", boards=("qemu-arm64",))
+def test_table_full(t):
+    """A full connection table refuses new flows and says so; old ones go on."""
+    rule = {"from": ["lan"], "to": ["tslcd"], "service": ["udp/4000", "udp/4001"],
+            "action": "permit"}
+    t.enforce([rule], limits={"connections": 1024})
+    check(t.box.sysctl("net/netfilter/nf_conntrack_max") == "1024", "the limit is not set")
+    t.expect([case(True, "lan1", "dc", "udp", 4001)])
+    since = t.box.console.end()
+    sport = next_port()
+
+    def crosses(zone, to, packet, mark):
+        t.cables.clear()
+        t.cables[zone].send(packet)
+        t.cables.barrier(("lan", "tslcd"))
+        return any(f.mark == mark and f.zone == to for f in t.cables.log)
+
+    def ask():
+        mark = packets.next_mark()
+        return crosses("lan", "tslcd", packets.udp(LAN1.ip4, DC.ip4, sport, 4001, mark), mark)
+
+    def answer():
+        mark = packets.next_mark()
+        return crosses("tslcd", "lan", packets.udp(DC.ip4, LAN1.ip4, 4001, sport, mark), mark)
+
+    check(ask() and answer() and ask() and answer(), "the flow to keep does not flow")
+    # flows with answers cannot be displaced (IPS_ASSURED)
+    for batch in range(8):
+        t.cables.clear()
+        for i in range(200):
+            port = 1024 + batch * 200 + i
+            t.cables["lan"].send(packets.udp(LAN2.ip4, DC.ip4, port, 4000, b"x"))
+            t.cables["tslcd"].send(packets.udp(DC.ip4, LAN2.ip4, 4000, port, b"y"))
+            t.cables["lan"].send(packets.udp(LAN2.ip4, DC.ip4, port, 4000, b"z"))
+        t.cables.barrier(("lan", "tslcd"))
+    t.box.console.wait_for(r"^luytre: policyd: table-full connections=\d+ max=1024 "
+                           r"refused=[1-9]\d*\n", 60, since)
+    t.expect([case(False, "lan1", "dc", "udp", 4000), case(False, "lan1", "dc", "tcp", 9)])
+    check(ask() and answer(), "an existing flow was lost")
+    check(int(t.box.status()["refused"]) > 0, f"status: {t.box.status()}")
