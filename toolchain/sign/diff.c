@@ -16,7 +16,7 @@
 struct item {
 	const char *key; /* the same thing in both has the same key */
 	char *text;
-	bool is_open; /* lets somebody outside in */
+	const char *warning; /* NULL, or what a signer must not overlook */
 };
 
 struct items {
@@ -84,6 +84,35 @@ static const char *action_word(enum cfg_action a)
 			       : T("reject", "từ chối");
 }
 
+static void put_limits(struct sbuf *b, const struct cfg_rule *r)
+{
+	const struct cfg_rule_limit *l = &r->limit;
+	char until[CFG_TIME_TEXT_BYTES];
+
+	if (l->connections)
+		sbuf_putf(b, T(", at most %u connections", ", tối đa %u kết nối"),
+			  l->connections);
+	if (l->source_connections)
+		sbuf_putf(b,
+			  T(", at most %u connections of one source",
+			    ", tối đa %u kết nối của một nguồn"),
+			  l->source_connections);
+	if (l->source_new)
+		sbuf_putf(b,
+			  T(", at most %u new ones a minute of one source",
+			    ", tối đa %u kết nối mới mỗi phút của một nguồn"),
+			  l->source_new);
+	if (l->half_open)
+		sbuf_putf(b,
+			  T(", beyond %u a minute clients must prove themselves",
+			    ", quá %u mỗi phút thì máy khách phải tự chứng minh"),
+			  l->half_open);
+	if (r->valid_until_s) {
+		cfg_time_text(r->valid_until_s, until);
+		sbuf_putf(b, T(", until %s", ", đến %s"), until);
+	}
+}
+
 static void rule_text(struct sbuf *b, const struct cfg *cfg, const struct cfg_rule *r)
 {
 	sbuf_putf(b, T("rule %s: %s ", "luật %s: %s "), r->id, action_word(r->action));
@@ -96,6 +125,7 @@ static void rule_text(struct sbuf *b, const struct cfg *cfg, const struct cfg_ru
 	put_zones(b, r->to, r->to_any);
 	put_ports(b, cfg, r->out_ports);
 	put_ranges(b, r->dst, r->dst_count);
+	put_limits(b, r);
 	if (r->log)
 		sbuf_putf(b, T(", logged", ", có ghi nhật ký"));
 	if (r->comment[0])
@@ -119,7 +149,7 @@ static bool is_open(const struct cfg_rule *r)
 }
 
 static void add(struct items *x, const char *kind, const char *key, const char *text,
-		bool opens)
+		const char *warning)
 {
 	struct item *v = realloc(x->v, (x->count + 1) * sizeof(*v));
 	char full[SENTENCE_BYTES];
@@ -130,10 +160,52 @@ static void add(struct items *x, const char *kind, const char *key, const char *
 	(void)snprintf(full, sizeof(full), "%s %s", kind, key);
 	v[x->count].key = strdup(full);
 	v[x->count].text = strdup(text);
-	v[x->count].is_open = opens;
+	v[x->count].warning = warning;
 	if (!v[x->count].key || !v[x->count].text)
 		abort();
 	x->count++;
+}
+
+/* Settings of the whole appliance, one sentence each. */
+static void add_settings(struct items *x, const struct cfg *cfg)
+{
+	char text[SENTENCE_BYTES], addr[NET_TEXT_BYTES];
+	struct sbuf b;
+
+	(void)snprintf(text, sizeof(text), T("level profile: %s", "cấp độ: %s"),
+		       cfg_profile_name(cfg->profile));
+	add(x, "profile", "", text,
+	    cfg->profile == PROFILE_NONE ? T("NO LEVEL PROFILE", "KHÔNG CÓ CẤP ĐỘ")
+					 : NULL);
+	for (unsigned i = 0; i < CFG_TIMEOUT_COUNT; i++) {
+		const char *key = cfg_timeout_info((enum cfg_timeout)i)->key;
+
+		(void)snprintf(text, sizeof(text),
+			       T("idle time %s: %u s", "thời gian chờ %s: %u giây"), key,
+			       cfg->timeout_s[i]);
+		add(x, "timeout", key, text, NULL);
+	}
+	(void)snprintf(text, sizeof(text), T("connection table: %u", "bảng kết nối: %u"),
+		       cfg->max_connections);
+	add(x, "connections", "", text, NULL);
+	(void)snprintf(text, sizeof(text),
+		       T("time to confirm: %u s", "thời gian xác nhận: %u giây"),
+		       cfg->confirm_window_s);
+	add(x, "window", "", text, NULL);
+	if (cfg->management.is_set) {
+		sbuf_init(&b, text, sizeof(text) - 1);
+		sbuf_putf(&b,
+			  T("management on port %s, from", "quản trị qua cổng %s, từ"),
+			  cfg->ports[cfg->management.port].name);
+		put_ranges(&b, cfg->management.sources, cfg->management.source_count);
+		text[b.n] = '\0';
+		add(x, "management", "", text, NULL);
+	}
+	for (size_t i = 0; i < cfg->soc.count; i++) {
+		(void)snprintf(text, sizeof(text), "SOC: %s",
+			       net_addr_text(&cfg->soc.addrs[i], addr));
+		add(x, "soc", addr, text, NULL);
+	}
 }
 
 /* Every sentence about a configuration. */
@@ -146,27 +218,31 @@ static struct items sentences(const struct cfg *cfg)
 	if (!cfg)
 		return x;
 	(void)snprintf(text, sizeof(text), T("agency: %s", "cơ quan: %s"), cfg->agency);
-	add(&x, "agency", "", text, false);
+	add(&x, "agency", "", text, NULL);
 	(void)snprintf(text, sizeof(text), T("device: %s", "thiết bị: %s"), cfg->device);
-	add(&x, "device", "", text, false);
+	add(&x, "device", "", text, NULL);
+	add_settings(&x, cfg);
 	for (size_t i = 0; i < cfg->port_count; i++) {
 		sbuf_init(&b, text, sizeof(text) - 1);
 		port_text(&b, &cfg->ports[i]);
 		text[b.n] = '\0';
-		add(&x, "port", cfg->ports[i].name, text, false);
+		add(&x, "port", cfg->ports[i].name, text, NULL);
 	}
 	for (size_t i = 0; i < cfg->route_count; i++) {
 		(void)snprintf(text, sizeof(text),
 			       T("route: %s through %s", "định tuyến: %s qua %s"),
 			       net_prefix_text(&cfg->routes[i].to, key),
 			       net_addr_text(&cfg->routes[i].via, via));
-		add(&x, "route", key, text, false);
+		add(&x, "route", key, text, NULL);
 	}
 	for (size_t i = 0; i < cfg->rule_count; i++) {
 		sbuf_init(&b, text, sizeof(text) - 1);
 		rule_text(&b, cfg, &cfg->rules[i]);
 		text[b.n] = '\0';
-		add(&x, "rule", cfg->rules[i].id, text, is_open(&cfg->rules[i]));
+		add(&x, "rule", cfg->rules[i].id, text,
+		    is_open(&cfg->rules[i])
+			    ? T("LETS THE OUTSIDE IN", "MỞ TỪ NGOÀI VÀO TRONG")
+			    : NULL);
 	}
 	return x;
 }
@@ -219,7 +295,7 @@ static unsigned moved(const struct cfg *old, const struct cfg *now, FILE *f)
 
 /*
  * Write what changes from @old to @now, one line each: "+" new, "-" gone, "~"
- * changed; "!" marks a permit from outside to inside.
+ * changed; "!" marks what a signer must not overlook.
  *
  * @old  NULL when there was nothing before
  *
@@ -244,11 +320,9 @@ unsigned diff_words(const struct cfg *old, const struct cfg *now, FILE *f)
 		if (was)
 			(void)fprintf(f, T("  ~ before: %s\n", "  ~ trước: %s\n"),
 				      was->text);
-		(void)fprintf(f, "  %s %s%s\n", was ? T("~ now:   ", "~ nay:  ") : "+",
-			      b.v[i].text,
-			      b.v[i].is_open ? T("   ! LETS THE OUTSIDE IN",
-						 "   ! MỞ TỪ NGOÀI VÀO TRONG")
-					     : "");
+		(void)fprintf(f, "  %s %s%s%s\n", was ? T("~ now:   ", "~ nay:  ") : "+",
+			      b.v[i].text, b.v[i].warning ? "   ! " : "",
+			      b.v[i].warning ? b.v[i].warning : "");
 		changes++;
 	}
 	if (old)
