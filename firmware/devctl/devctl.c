@@ -4,6 +4,7 @@
  *
  *   devctl apply FILE    give a signed configuration to policyd
  *   devctl keyset FILE   give it the next keyset
+ *   devctl order FILE    give it a signed order of the SOC
  *   devctl confirm CODE  keep the configuration that is on trial
  *   devctl rollback      bring the one before it back now
  *   devctl status        what is enforced, as key=value lines
@@ -34,6 +35,7 @@ static int usage(FILE *f, int code)
 	(void)fprintf(
 		f, "usage: devctl apply FILE    bring a signed configuration into force\n"
 		   "       devctl keyset FILE   accept the next keyset\n"
+		   "       devctl order FILE    carry out a signed order of the SOC\n"
 		   "       devctl confirm CODE  keep the configuration that is on trial\n"
 		   "       devctl rollback      bring the one before it back now\n"
 		   "       devctl status        what is enforced\n"
@@ -200,6 +202,8 @@ int main(int argc, char **argv)
 		return put(ART_CONFIG, "enforced", argv[2]);
 	if (argc == 3 && strcmp(argv[1], "keyset") == 0)
 		return put(ART_KEYSET, "accepted", argv[2]);
+	if (argc == 3 && strcmp(argv[1], "order") == 0)
+		return put(ART_COMMAND, "done", argv[2]);
 	if (argc == 3 && strcmp(argv[1], "confirm") == 0)
 		return end_trial(IPC_CONFIRM, "confirmed", span_str(argv[2]));
 	if (argc == 2 && strcmp(argv[1], "rollback") == 0)

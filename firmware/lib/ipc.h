@@ -33,7 +33,7 @@ enum ready_state {
 	READY_RUNNING = 3   /* any other task: serves its peers */
 };
 
-enum art_kind { ART_CONFIG = 1, ART_KEYSET = 2 };
+enum art_kind { ART_CONFIG = 1, ART_KEYSET = 2, ART_COMMAND = 3 };
 
 struct ipc_rule {
 	uint16_t type;

@@ -8,7 +8,6 @@
 
 #include "hex.h"
 #include "say.h"
-#include "sealed.h"
 #include "sig.h"
 
 /*
@@ -355,8 +354,13 @@ static size_t fd_bytes(int fd)
 	return fstat(fd, &st) == 0 && st.st_size > 0 ? (size_t)st.st_size : 0;
 }
 
-/* Map what a peer sent; on failure @out says why. */
-static int map(int memfd, size_t max, struct sealed *out, struct intake_result *result)
+/*
+ * Map what a peer sent, for intake_put_*().
+ *
+ * @max     bytes
+ * @result  on failure its text says why
+ */
+int intake_map(int memfd, size_t max, struct sealed *out, struct intake_result *result)
 {
 	struct cfg_error error = {.path = "$"};
 	int r = sealed_map(memfd, max, out);
@@ -419,7 +423,7 @@ void intake_put(struct intake *in, int memfd, struct intake_result *out)
 	struct man m;
 
 	memset(out, 0, sizeof(*out));
-	out->code = map(memfd, MAN_CONFIG_FILE_MAX, &map_of, out);
+	out->code = intake_map(memfd, MAN_CONFIG_FILE_MAX, &map_of, out);
 	if (out->code == ERR_OK) {
 		out->code = trust_verify_new(&in->trust, MAN_CONFIG, true, map_of.data,
 					     &m, &rep);
@@ -455,7 +459,7 @@ void intake_put_keyset(struct intake *in, int memfd, struct intake_result *out)
 	struct man_report rep = {.why = MAN_WHY_OK, .field = ""};
 
 	memset(out, 0, sizeof(*out));
-	out->code = map(memfd, MAN_TEXT_MAX, &map_of, out);
+	out->code = intake_map(memfd, MAN_TEXT_MAX, &map_of, out);
 	if (out->code == ERR_OK) {
 		out->code =
 			trust_take_keyset(&in->trust, map_of.data, &rep, &out->version);

@@ -7,6 +7,7 @@
 
 #include "engine.h"
 #include "pressure.h"
+#include "sealed.h"
 #include "selftest.h"
 #include "span.h"
 #include "trust.h"
@@ -33,6 +34,7 @@ void intake_too_long(size_t n, size_t max, struct cfg_error *error);
 void intake_boot(struct intake *in);
 void intake_put(struct intake *in, int memfd, struct intake_result *out);
 void intake_put_keyset(struct intake *in, int memfd, struct intake_result *out);
+void intake_put_command(struct intake *in, int memfd, struct intake_result *out);
 void intake_restore(struct intake *in);
 void intake_end_rules(struct intake *in);
 
@@ -43,8 +45,14 @@ bool trial_is_on(const struct intake *in);
 bool trial_is_of_this_boot(const struct intake *in);
 uint64_t trial_left_s(const struct intake *in);
 void trial_confirm(struct intake *in, struct span code, struct intake_result *out);
+void trial_confirm_ordered(struct intake *in, const struct man *order, uint64_t serial,
+			   struct span sha256, struct intake_result *out);
 void trial_end(struct intake *in, const char *reason, struct intake_result *out);
 void trial_tick(struct intake *in);
+
+/* For command.c: map what a peer sent. */
+int intake_map(int memfd, size_t max, struct sealed *out,
+	       struct intake_result *result) MUST_CHECK;
 
 /* For trial.c: bring the configuration in a slot of the store into force. */
 int intake_load_slot(struct intake *in, enum store_slot slot, struct cfg *cfg, char *why,

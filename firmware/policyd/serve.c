@@ -122,6 +122,8 @@ static int put_artifact(const struct server *s, const struct peer *p,
 		intake_put(s->in, m->fd, &result);
 	else if (m->body.p[0] == ART_KEYSET)
 		intake_put_keyset(s->in, m->fd, &result);
+	else if (m->body.p[0] == ART_COMMAND)
+		intake_put_command(s->in, m->fd, &result);
 	else
 		return ERR_TYPE;
 	sbuf_init(&b, body, sizeof(body));

@@ -148,6 +148,51 @@ static bool is_cut_off(struct intake *in, struct intake_result *out)
 	return true;
 }
 
+/* The trial is over for good: one commit, with the order's floor if there is one. */
+static int commit_accepted(struct intake *in, const struct man *order)
+{
+	struct store *s = &in->trust.store;
+	struct store_index *next = malloc(sizeof(*next));
+	struct man_floor floor;
+	int r = ERR_OK;
+
+	if (!next) {
+		(void)snprintf(s->why, sizeof(s->why), "out of memory");
+		return ERR_NOMEM;
+	}
+	*next = s->index;
+	memset(&next->trial, 0, sizeof(next->trial));
+	if (order) {
+		man_floor_of(&in->trust.keys, order, &floor);
+		r = store_floor_set(next, man_floor_type(order->type), &order->scope,
+				    &floor);
+		if (r != ERR_OK)
+			(void)snprintf(s->why, sizeof(s->why), "floor: %s", err_text(r));
+	}
+	if (r == ERR_OK)
+		r = store_commit(s, next);
+	free(next);
+	return r;
+}
+
+static void accept(struct intake *in, const struct man *order, struct intake_result *out)
+{
+	int r;
+
+	if (is_cut_off(in, out))
+		return;
+	r = commit_accepted(in, order);
+	if (r != ERR_OK) {
+		refuse(out, r, in->trust.store.why,
+		       "check the data partition, then try again");
+		return;
+	}
+	(void)snprintf(out->text, sizeof(out->text), "serial=%llu",
+		       (unsigned long long)in->engine.cfg.serial);
+	say("confirmed", "serial=%llu by=%s", (unsigned long long)in->engine.cfg.serial,
+	    order ? "order" : "code");
+}
+
 /*
  * End the trial for good: the configuration in force stays.
  *
@@ -156,41 +201,44 @@ static bool is_cut_off(struct intake *in, struct intake_result *out)
  */
 void trial_confirm(struct intake *in, struct span code, struct intake_result *out)
 {
-	struct store *s = &in->trust.store;
-	struct store_index *next;
-	int r;
-
 	memset(out, 0, sizeof(*out));
 	if (!trial_is_on(in)) {
 		refuse(out, ERR_NOENT, "no configuration waits for a confirmation",
 		       "nothing to do");
 		return;
 	}
-	if (!is_code(&s->index.trial, code)) {
+	if (!is_code(&in->trust.store.index.trial, code)) {
 		refuse(out, ERR_REFUSED, "wrong code",
 		       "use the code that the last apply printed");
 		say("not-confirmed", "serial=%llu reason=\"wrong code\"",
 		    (unsigned long long)in->engine.cfg.serial);
 		return;
 	}
-	if (is_cut_off(in, out))
-		return;
-	next = malloc(sizeof(*next));
-	if (!next) {
-		refuse(out, ERR_NOMEM, "out of memory", "try again");
-		return;
-	}
-	*next = s->index;
-	memset(&next->trial, 0, sizeof(next->trial));
-	r = store_commit(s, next);
-	free(next);
-	if (r != ERR_OK) {
-		refuse(out, r, s->why, "check the data partition, then try again");
-		return;
-	}
-	(void)snprintf(out->text, sizeof(out->text), "serial=%llu",
-		       (unsigned long long)in->engine.cfg.serial);
-	say("confirmed", "serial=%llu", (unsigned long long)in->engine.cfg.serial);
+	accept(in, NULL, out);
+}
+
+/*
+ * Confirm by a signed order of the SOC instead of a code. The order names the
+ * configuration, so it needs no secret.
+ *
+ * @order   verified; its floor is raised in the same commit
+ * @serial, @sha256  the configuration that is meant
+ * @out     as with trial_confirm()
+ */
+void trial_confirm_ordered(struct intake *in, const struct man *order, uint64_t serial,
+			   struct span sha256, struct intake_result *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (!trial_is_on(in))
+		refuse(out, ERR_NOENT, "no configuration waits for a confirmation",
+		       "nothing to do");
+	else if (serial != in->engine.cfg.serial ||
+		 !span_eq_str(sha256, in->engine.cfg.sha256))
+		refuse(out, ERR_REFUSED,
+		       "the order confirms another configuration than the one on trial",
+		       "sign an order for the serial and sha256 of `status`");
+	else
+		accept(in, order, out);
 }
 
 /* The store no longer holds what was on trial. */

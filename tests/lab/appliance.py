@@ -100,6 +100,7 @@ class Appliance:
         self.options = []       # more arguments for the board's `run`
         self.device = f"LT-LAB-{lab}"
         self.version = 0        # highest version that was signed
+        self.last_signed = None
 
     # Power
 
@@ -187,7 +188,8 @@ class Appliance:
             config = config.encode()
         version = signing.serial_of(config) or self.version + 1
         self.version = max(self.version, version)
-        return signing.artifact(config, version, self.device)
+        self.last_signed = signing.artifact(config, version, self.device)
+        return self.last_signed
 
     def apply_file(self, data):
         """Give bytes to policyd as they are: (exit code, text)."""

@@ -176,6 +176,59 @@ def test_confirmed(t):
     t.expect(web_only())
 
 
+def order(t, body, version, keys=("soc-1", "soc-2"), device=None):
+    """An order by hand and plain openssl: (exit code, answer)."""
+    signed = (f"luytre-manifest 1\ntype command\nscope device/{device or t.box.device}\n"
+              f"version {version}\nissued {signing.ISSUED}\nexpires {signing.EXPIRES}\n"
+              f"keyset 1\nbody\n{body}\n\n").encode()
+    t.box.put("/run/order", signed + b"".join(signing.sig_line(signed, k) for k in keys))
+    return t.box.shell("/usr/libexec/luytre/devctl order /run/order 2>&1")
+
+
+@test("CF-05", "CF-14", "UP-02")
+def test_confirmed_by_soc(t):
+    """The SOC's order ends the trial: two signers, this configuration, once."""
+    t.fresh()
+    t.enforce(OPEN)
+    config = t.config(WEB)
+    code, out = t.box.apply(config)
+    check(code == 0 and "confirm=" in out, f"{code}: {out}")
+    status = t.box.status()
+    good = f"confirm config {status['serial']} {status['sha256']}"
+    other = f"confirm config {status['serial']} {'0' * 64}"
+    for body, version, keys, device, why in (
+            (good, 1, ("soc-1",), None, "why=THRESHOLD"),
+            (good, 1, ("soc-1", "soc-1"), None, "why=THRESHOLD"),
+            (good, 1, ("officer", "soc-1"), None, "why=THRESHOLD"),
+            (good, 1, ("soc-1", "soc-2"), "LT-OTHER", "why=SCOPE_OTHER"),
+            (other, 1, ("soc-1", "soc-2"), None, "another configuration"),
+            ("wipe everything", 1, ("soc-1", "soc-2"), None, "no order that"),
+            (good + "\n" + good, 1, ("soc-1", "soc-2"), None, "no order that")):
+        code, out = order(t, body, version, keys, device)
+        check(code == 1 and why in out, f"{body[:30]} {keys}: {code}: {out}")
+    check("trial_left" in t.box.status(), "a bad order ended the trial")
+    code, out = order(t, good, 5)
+    check(code == 0, f"good order: {code}: {out}")
+    check("trial_left" not in t.box.status(), "the trial goes on")
+    code, out = order(t, good, 4)
+    check(code == 1 and "why=VERSION" in out, f"an older order: {code}: {out}")
+    t.lab.power_cycle()
+    t.box.wait_ready("enforced")
+    t.box.wait_addresses()
+    t.expect(web_only())
+    # the tool makes the same order
+    code, out = t.box.apply(t.config(OPEN))
+    folder = os.path.relpath(t.work, signing.TOP)
+    with open(os.path.join(t.work, "config.signed"), "wb") as f:
+        f.write(t.box.last_signed)
+    sign("order", "confirm", f"{folder}/config.signed", "--out", f"{folder}/order", "--key",
+         "out/keys/soc-1.key", "--key", "out/keys/soc-2.key")
+    with open(os.path.join(t.work, "order"), "rb") as f:
+        t.box.put("/run/order", f.read())
+    code, out = t.box.shell("/usr/libexec/luytre/devctl order /run/order 2>&1")
+    check(code == 0 and "trial_left" not in t.box.status(), f"made by sign: {code}: {out}")
+
+
 @test("CF-05", boards=BOTH)
 def test_power_cut_on_trial(t):
     """The power goes off before the confirmation: the previous one returns."""

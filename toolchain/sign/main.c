@@ -30,6 +30,8 @@ static const char help_en[] =
 	"  add FILE --key KEY [--previous FILE] [--yes]   countersign\n"
 	"  cms CONFIG.json --cms FILE --ca CA.pem --out FILE --key KEY [...]\n"
 	"          check an officer's CMS signature of CONFIG.json, then sign as config\n"
+	"  order confirm CONFIG.signed --out FILE --key KEY... [--version N]\n"
+	"          the SOC's order to keep this configuration, instead of the code\n"
 	"  verify FILE --keyset FILE... [--device SERIAL]   judge it as a device would\n"
 	"  inspect FILE [--previous FILE]  what it says, and what would change\n"
 	"\n"
@@ -53,6 +55,8 @@ static const char help_vi[] =
 	"  add TỆP --key KHÓA [--previous TỆP] [--yes]   ký thêm\n"
 	"  cms CẤU_HÌNH.json --cms TỆP --ca CA.pem --out TỆP --key KHÓA [...]\n"
 	"          kiểm tra chữ ký CMS của cán bộ trên CẤU_HÌNH.json, rồi ký như config\n"
+	"  order confirm CẤU_HÌNH.signed --out TỆP --key KHÓA... [--version N]\n"
+	"          lệnh của SOC giữ lại cấu hình này, thay cho mã xác nhận\n"
 	"  verify TỆP --keyset TỆP... [--device SỐ_MÁY]   xét như thiết bị sẽ xét\n"
 	"  inspect TỆP [--previous TỆP]    nội dung và những gì sẽ thay đổi\n"
 	"\n"
@@ -70,7 +74,8 @@ static const struct {
 	{"ceremony", command_ceremony}, {"key", command_key},
 	{"keyset", command_keyset},     {"config", command_config},
 	{"add", command_add},           {"cms", command_cms},
-	{"verify", command_verify},     {"inspect", command_inspect},
+	{"order", command_order},       {"verify", command_verify},
+	{"inspect", command_inspect},
 };
 
 /*

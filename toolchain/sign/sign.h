@@ -74,6 +74,9 @@ int command_inspect(int argc, char **argv);
 /* diff.c */
 unsigned diff_words(const struct cfg *old, const struct cfg *now, FILE *f);
 
+/* order.c */
+int command_order(int argc, char **argv);
+
 /* cms.c */
 int command_cms(int argc, char **argv);
 
