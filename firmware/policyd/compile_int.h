@@ -1,5 +1,5 @@
 /*
- * Shared by compile.c and compile_rule.c only.
+ * Shared by the compile*.c files only.
  */
 #ifndef LUYTRE_POL_COMPILE_INT_H
 #define LUYTRE_POL_COMPILE_INT_H
@@ -31,5 +31,15 @@ void compile_tunnel_sets(struct prog *p);
 void compile_tunnel_rules(struct prog *p);
 void compile_rule(const struct cfg *cfg, const struct cfg_rule *rule, struct prog *p,
 		  const char *chain, enum zone from);
+void match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_range *v,
+		 size_t n, uint8_t family, bool is_source);
+void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftnl_rule *r,
+		 uint8_t proto);
+void match_port_names(const struct cfg *cfg, struct prog *p, struct nftnl_rule *r,
+		      uint32_t mask, uint32_t key);
+void compile_nat(const struct cfg *cfg, struct prog *p);
+void compile_nat_guard(const struct cfg *cfg, struct prog *p);
+bool compile_nat_moves_ula(const struct cfg *cfg);
+void compile_ula_leave(struct prog *p);
 
 #endif

@@ -101,7 +101,11 @@ static void match_one_range(struct nftnl_rule *r, const struct net_range *v)
 	ex_cmp(r, NFT_CMP_LTE, v->hi, bytes);
 }
 
-static void match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_range *v,
+/*
+ * Match the source or destination address against the ranges of one family; no
+ * ranges at all match everything. The rule must have matched the family before.
+ */
+void match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_range *v,
 			size_t n, uint8_t family, bool is_source)
 {
 	bool is_interval = false;
@@ -149,7 +153,10 @@ static size_t collect_ports(const struct cfg_rule *rule, uint8_t proto,
 	return net_range_merge(out, n);
 }
 
-static void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftnl_rule *r,
+/*
+ * Match the destination port against the rule's services of one protocol.
+ */
+void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftnl_rule *r,
 			uint8_t proto)
 {
 	struct net_range *v = calloc(rule->svc_count, sizeof(*v));
@@ -178,7 +185,11 @@ static void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftn
 	free(v);
 }
 
-static void match_port_names(const struct cfg *cfg, struct prog *p, struct nftnl_rule *r,
+/*
+ * Match the name of the incoming or outgoing port (@key) against ports of the
+ * configuration, one bit each; 0 matches everything.
+ */
+void match_port_names(const struct cfg *cfg, struct prog *p, struct nftnl_rule *r,
 			     uint32_t mask, uint32_t key)
 {
 	struct prog_set *s;
