@@ -18,7 +18,7 @@ static int read_head(struct reader *r, const json_t *root)
 		{"format", true},          {"serial", true},    {"device", true},
 		{"agency", true},          {"ports", true},     {"routes", false},
 		{"objects", false},        {"services", false}, {"rules", true},
-		{"confirm_window", false}, {"nat", false},    {NULL, false}};
+		{"confirm_window", false}, {"nat", false},      {NULL, false}};
 	const json_t *serial = json_object_get(root, "serial");
 	const char *format;
 	size_t mark;

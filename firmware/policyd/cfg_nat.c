@@ -72,8 +72,7 @@ static int read_translation(struct reader *r, const json_t *j, struct cfg_snat *
 		if (rd_string(r, address, &text) != ERR_OK)
 			return ERR_REFUSED;
 		if (net_range_parse(text, &s->to) != ERR_OK)
-			return rd_failf(r,
-					"write 10.200.1.2 or 10.200.99.1-10.200.99.9",
+			return rd_failf(r, "write 10.200.1.2 or 10.200.99.1-10.200.99.9",
 					"\"%.90s\" is not an address or range", text);
 	}
 	rd_leave(r, mark);
@@ -82,11 +81,11 @@ static int read_translation(struct reader *r, const json_t *j, struct cfg_snat *
 
 static int read_source(struct reader *r, const json_t *j, struct cfg_snat *s)
 {
-	static const struct key keys[] = {
-		{"id", true},           {"from", true},     {"to", true},
-		{"source", false},      {"service", false}, {"masquerade", false},
-		{"destination", false}, {"address", false}, {"comment", false},
-		{NULL, false}};
+	static const struct key keys[] = {{"id", true},           {"from", true},
+					  {"to", true},           {"source", false},
+					  {"service", false},     {"masquerade", false},
+					  {"destination", false}, {"address", false},
+					  {"comment", false},     {NULL, false}};
 
 	if (rd_object(r, j, keys) != ERR_OK || read_labels(r, j, &s->match) != ERR_OK)
 		return ERR_REFUSED;
@@ -142,10 +141,10 @@ static int read_target(struct reader *r, const json_t *j, struct cfg_dnat *d)
 
 static int read_destination(struct reader *r, const json_t *j, struct cfg_dnat *d)
 {
-	static const struct key keys[] = {
-		{"id", true},          {"from", true},     {"address", true},
-		{"service", true},     {"to_port", false}, {"comment", false},
-		{"to_address", true},  {NULL, false}};
+	static const struct key keys[] = {{"id", true},         {"from", true},
+					  {"address", true},    {"service", true},
+					  {"to_port", false},   {"comment", false},
+					  {"to_address", true}, {NULL, false}};
 	struct cfg_rule *m = &d->match;
 	size_t mark;
 
@@ -183,9 +182,9 @@ static int read_network(struct reader *r, const json_t *j, const char *key,
 
 static int read_prefix(struct reader *r, const json_t *j, struct cfg_pnat *p)
 {
-	static const struct key keys[] = {
-		{"id", true},      {"zone", true},     {"inside", true},
-		{"outside", true}, {"comment", false}, {NULL, false}};
+	static const struct key keys[] = {{"id", true},       {"zone", true},
+					  {"inside", true},   {"outside", true},
+					  {"comment", false}, {NULL, false}};
 	struct cfg_rule labels;
 	const char *s;
 	unsigned z = 0;
@@ -212,7 +211,7 @@ static int read_prefix(struct reader *r, const json_t *j, struct cfg_pnat *p)
 	return cfg_check_pnat(r, p);
 }
 
-/* One of the three lists; @one reads item @i. */
+/* One of the three lists; @one reads one item. */
 static int read_list(struct reader *r, const json_t *nat, const char *key,
 		     size_t size_bytes, void **out, size_t *count,
 		     int (*one)(struct reader *r, const json_t *j, void *item))

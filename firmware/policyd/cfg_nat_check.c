@@ -196,14 +196,14 @@ static int check_free(struct reader *r, const struct net_range *v)
 		struct net_range range = net_range_of(&cfg->routes[i].to);
 
 		if (overlap(&range, v) && (!covers(&range, v) || covers(v, &range)))
-			return rd_failf(r, fix, "%.90s is in use: routes[%zu] leads there",
-					text, i);
+			return rd_failf(r, fix,
+					"%.90s is in use: routes[%zu] leads there", text,
+					i);
 	}
 	in = holder(cfg, v, &len);
 	if (in >= 0 && len > 0 && is_inside(cfg->ports[in].zone))
 		return rd_failf(r, fix, "%.90s is in use behind port %s of zone %s", text,
-				cfg->ports[in].name,
-				cfg_zone_name(cfg->ports[in].zone));
+				cfg->ports[in].name, cfg_zone_name(cfg->ports[in].zone));
 	for (size_t i = 0; i < cfg->nat.prefix_count; i++) {
 		struct net_range range = net_range_of(&cfg->nat.prefix[i].outside);
 
@@ -267,14 +267,15 @@ int cfg_check_snat(struct reader *r, struct cfg_snat *s)
 	size_t mark;
 
 	if (!m->from_any && !m->to_any && joins(m->from, m->to))
-		return rd_fail(r, "the translation joins internet and tslcd",
-			       "remove one of the two zones: these are never forwarded to "
-			       "each other");
+		return rd_fail(
+			r, "the translation joins internet and tslcd",
+			"remove one of the two zones: these are never forwarded to "
+			"each other");
 	if ((m->to & ~ZONE_OUTSIDE) && m->dst_count == 0)
-		return rd_fail(r,
-			       "a translation toward an inside zone hides who is asking",
-			       "name only tslcd or internet in \"to\", or name the servers "
-			       "that need it in \"destination\"");
+		return rd_fail(
+			r, "a translation toward an inside zone hides who is asking",
+			"name only tslcd or internet in \"to\", or name the servers "
+			"that need it in \"destination\"");
 	if (cfg_families(r, m, &fam) != ERR_OK)
 		return ERR_REFUSED;
 	if (s->is_masquerade)
@@ -299,8 +300,9 @@ static int check_pnat_inside(struct reader *r, const struct cfg_pnat *p)
 
 	if (port < 0 || !is_inside(cfg->ports[port].zone) ||
 	    cfg->ports[port].zone == p->zone)
-		return rd_failf(r, "name a network (or a part of one) of an inside port "
-				   "or route, and the zone that is to see it translated",
+		return rd_failf(r,
+				"name a network (or a part of one) of an inside port "
+				"or route, and the zone that is to see it translated",
 				"%s is not a network on the inside of zone %s",
 				net_prefix_text(&p->inside, text),
 				cfg_zone_name(p->zone));
@@ -386,8 +388,9 @@ static int check_target(struct reader *r, struct cfg_dnat *d)
 				net_addr_text(&d->to, text));
 	m->to = 1U << cfg->ports[port].zone;
 	if (!m->from_any && joins(m->from, m->to))
-		return rd_failf(r, "remove the zone, or name an inside host: internet and "
-				   "tslcd are never joined",
+		return rd_failf(r,
+				"remove the zone, or name an inside host: internet and "
+				"tslcd are never joined",
 				"the target lies in zone %s, \"from\" names the other "
 				"outside zone",
 				cfg_zone_name(cfg->ports[port].zone));
@@ -406,16 +409,18 @@ static int check_dnat_services(struct reader *r, const struct cfg_dnat *d)
 				       "write tcp/80 or udp/1000-2000; nat.prefix "
 				       "translates whole hosts");
 		if (d->port_lo && s->hi - s->lo != d->port_hi - d->port_lo)
-			return rd_failf(r, "make \"to_port\" as long as the service, or "
-					   "leave it out",
+			return rd_failf(r,
+					"make \"to_port\" as long as the service, or "
+					"leave it out",
 					"%u ports cannot be mapped to %u",
 					s->hi - s->lo + 1U, d->port_hi - d->port_lo + 1U);
 		if (d->port_lo && s->lo != d->port_lo &&
 		    s->hi - s->lo >= CFG_NAT_SHIFT_MAX)
-			return rd_failf(r, "split it, or keep the numbers of the ports",
-					"more than CFG_NAT_SHIFT_MAX = %d ports get other "
-					"numbers",
-					CFG_NAT_SHIFT_MAX);
+			return rd_failf(
+				r, "split it, or keep the numbers of the ports",
+				"more than CFG_NAT_SHIFT_MAX = %d ports get other "
+				"numbers",
+				CFG_NAT_SHIFT_MAX);
 	}
 	return ERR_OK;
 }
@@ -444,12 +449,13 @@ static int check_hairpin(struct reader *r, const struct cfg_dnat *d)
 		}
 	}
 	(void)rd_enter(r, ".from");
-	return rd_failf(r,
-			"add an entry to nat.source from and to that zone with "
-			"\"destination\": [to_address] and \"masquerade\": true, or leave "
-			"the zone out",
-			"hosts in the target's zone would get the answer from another "
-			"address than they asked");
+	return rd_failf(
+		r,
+		"add an entry to nat.source from and to that zone with "
+		"\"destination\": [to_address] and \"masquerade\": true, or leave "
+		"the zone out",
+		"hosts in the target's zone would get the answer from another "
+		"address than they asked");
 }
 
 /*
@@ -462,8 +468,9 @@ int cfg_check_dnat(struct reader *r, struct cfg_dnat *d)
 
 	for (size_t i = 0; i < m->dst_count; i++) {
 		if (m->dst[i].family != d->to.family)
-			return rd_fail(r, "it and \"to_address\" are of different "
-					  "families",
+			return rd_fail(r,
+				       "it and \"to_address\" are of different "
+				       "families",
 				       "write one entry for IPv4 and one for IPv6");
 		if (check_unicast(r, &m->dst[i]) != ERR_OK ||
 		    check_not_ula(r, &m->dst[i], m->from) != ERR_OK)

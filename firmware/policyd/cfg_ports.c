@@ -397,11 +397,12 @@ static int check_route(struct reader *r, size_t i)
 		if (cfg->routes[k].to.len == to->len &&
 		    net_addr_eq(&cfg->routes[k].to.addr, &to->addr)) {
 			(void)rd_enter(r, "[%zu].to", i);
-			return rd_fail(r, "the same network is routed twice",
-				       "remove one; routes[%zu] has it; when both sides "
-				       "have it, one must be renumbered or known here by "
-				       "another prefix (nat.prefix of that side's router)",
-				       k);
+			return rd_fail(
+				r, "the same network is routed twice",
+				"remove one; routes[%zu] has it; when both sides "
+				"have it, one must be renumbered or known here by "
+				"another prefix (nat.prefix of that side's router)",
+				k);
 		}
 	}
 	return ERR_OK;

@@ -106,7 +106,7 @@ static void match_one_range(struct nftnl_rule *r, const struct net_range *v)
  * ranges at all match everything. The rule must have matched the family before.
  */
 void match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_range *v,
-			size_t n, uint8_t family, bool is_source)
+		 size_t n, uint8_t family, bool is_source)
 {
 	bool is_interval = false;
 	struct prog_set *s;
@@ -157,7 +157,7 @@ static size_t collect_ports(const struct cfg_rule *rule, uint8_t proto,
  * Match the destination port against the rule's services of one protocol.
  */
 void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftnl_rule *r,
-			uint8_t proto)
+		 uint8_t proto)
 {
 	struct net_range *v = calloc(rule->svc_count, sizeof(*v));
 	bool is_interval = false;
@@ -190,7 +190,7 @@ void match_ports(const struct cfg_rule *rule, struct prog *p, struct nftnl_rule 
  * configuration, one bit each; 0 matches everything.
  */
 void match_port_names(const struct cfg *cfg, struct prog *p, struct nftnl_rule *r,
-			     uint32_t mask, uint32_t key)
+		      uint32_t mask, uint32_t key)
 {
 	struct prog_set *s;
 

@@ -175,8 +175,8 @@ static struct flow behind_dstnat(const struct cfg *cfg, unsigned in,
 				continue;
 			out.dst = d->to;
 			if (d->port_lo)
-				out.dst_port = (uint16_t)(d->port_lo + orig->dst_port -
-							  s->lo);
+				out.dst_port =
+					(uint16_t)(d->port_lo + orig->dst_port - s->lo);
 			return out;
 		}
 	}

@@ -75,11 +75,12 @@ static void prefix_text(struct sbuf *b, const struct cfg_pnat *p)
 {
 	char in[NET_TEXT_BYTES], out[NET_TEXT_BYTES];
 
-	sbuf_putf(b,
-		  T("translation %s: zone %s knows the network %s as %s, both ways",
-		    "chuyển đổi địa chỉ %s: vùng %s thấy mạng %s dưới dạng %s, hai chiều"),
-		  p->id, cfg_zone_name(p->zone), net_prefix_text(&p->inside, in),
-		  net_prefix_text(&p->outside, out));
+	sbuf_putf(
+		b,
+		T("translation %s: zone %s knows the network %s as %s, both ways",
+		  "chuyển đổi địa chỉ %s: vùng %s thấy mạng %s dưới dạng %s, hai chiều"),
+		p->id, cfg_zone_name(p->zone), net_prefix_text(&p->inside, in),
+		net_prefix_text(&p->outside, out));
 }
 
 /*
