@@ -253,6 +253,27 @@ void compile_nat(const struct cfg *cfg, struct prog *p)
 		compile_ula_leave(p);
 }
 
+/* Whether the configuration has a unique local network: packets from others are
+ * dropped by `guard` as a bad source. */
+static bool has_ula(const struct cfg *cfg)
+{
+	bool found = false;
+
+	for (size_t p = 0; p < cfg->port_count; p++) {
+		for (size_t i = 0; i < cfg->ports[p].addr_count; i++) {
+			struct net_range v = net_range_of(&cfg->ports[p].addrs[i]);
+
+			found |= cfg_is_ula(&v);
+		}
+	}
+	for (size_t i = 0; i < cfg->route_count; i++) {
+		struct net_range v = net_range_of(&cfg->routes[i].to);
+
+		found |= cfg_is_ula(&v);
+	}
+	return found;
+}
+
 /*
  * Whether a translation can take or give a unique local address: then the
  * addresses in `forward` are not those on the wire.
@@ -261,6 +282,8 @@ bool compile_nat_moves_ula(const struct cfg *cfg)
 {
 	const struct cfg_nat *nat = &cfg->nat;
 
+	if (!has_ula(cfg))
+		return false;
 	for (size_t i = 0; i < nat->source_count; i++) {
 		if (can_be(&nat->source[i], 6))
 			return true;
