@@ -431,6 +431,25 @@ def test_removal_cuts(t):
           "chains of translation stay without one")
 
 
+@test("FC-03", "PF-28")
+def test_restart(t):
+    """A policyd that comes back finds its translations equal; flows go on."""
+    nat = {"source": [MASQUERADE, {"id": "pool", "from": ["lan"], "to": ["tslcd"],
+                                   "service": ["tcp/*", "icmp/8"],
+                                   "address": "10.200.98.1-10.200.98.9"}],
+           "prefix": PREFIX,
+           "destination": site() + [
+               {"id": "shift", "from": ["internet"], "address": [NET4],
+                "service": ["udp/1000-1003"], "to_address": DMZ.ip4, "to_port": "8080-8083"}]}
+    t.enforce([OUT, INTO], nat=nat)
+    _, outside = outward(t, LAN.ip4, WEB.ip4, "internet", NET4)
+    before, generation = t.box.ruleset_static(), t.box.status()["generation"]
+    t.box.kill("policyd")
+    check(t.box.status()["generation"] == generation, "the rules were written again")
+    check(t.box.ruleset_static() == before, "the ruleset is another one")
+    looks(crosses(t, "internet", udp(WEB.ip4, NET4, 4000, outside), "lan"), WEB.ip4, LAN.ip4)
+
+
 @test("PF-22", boards=BOTH)
 def test_never_joins(t):
     """No translation joins Internet and TSLCD: refused, or dropped as isolated."""
