@@ -2,7 +2,7 @@
  * DESIGN: one pass, outside in. Bytes are bounded and measured (size, depth)
  * before the JSON library sees them; then each part is read and checked in the
  * order in which later parts refer to earlier ones: ports, routes, objects,
- * services, rules. The first mistake refuses the whole document.
+ * services, rules, translations. The first mistake refuses the whole document.
  */
 #include "cfg_int.h"
 
@@ -21,7 +21,8 @@ static int read_head(struct reader *r, const json_t *root)
 					  {"rules", true},    {"confirm_window", false},
 					  {"profile", false}, {"timeouts", false},
 					  {"limits", false},  {"management", false},
-					  {"soc", false},     {NULL, false}};
+					  {"soc", false},     {"nat", false},
+					  {NULL, false}};
 	const json_t *serial = json_object_get(root, "serial");
 	const char *format;
 	size_t mark;
@@ -100,6 +101,10 @@ static int read_parts(struct reader *r, const json_t *root)
 		return ERR_REFUSED;
 	mark = rd_enter(r, ".rules");
 	if (cfg_read_rules(r, json_object_get(root, "rules")) != ERR_OK)
+		return ERR_REFUSED;
+	rd_leave(r, mark);
+	mark = rd_enter(r, ".nat");
+	if (cfg_read_nat(r, json_object_get(root, "nat")) != ERR_OK)
 		return ERR_REFUSED;
 	rd_leave(r, mark);
 	return cfg_check_profile(r);

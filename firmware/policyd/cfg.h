@@ -27,6 +27,7 @@
 #define CFG_HALF_OPEN_MAX 100000U
 #define CFG_SOC_ADDRS_MAX 8
 #define CFG_CONNECTIONS_MIN 1024U
+#define CFG_NAT_SHIFT_MAX 64 /* ports of one service that get other numbers */
 #define CFG_ARENA_BYTES (24U << 20)
 
 enum zone {
@@ -132,6 +133,37 @@ struct cfg_rule {
 	int64_t valid_until_s; /* UTC, seconds since 1970; 0: for ever */
 };
 
+/* Source translation: where a flow leaves, after routing and rules. */
+struct cfg_snat {
+	/* what it applies to; out_ports is the port that owns @to, or 0; the
+	 * action is CFG_DROP so that no service means every protocol */
+	struct cfg_rule match;
+	bool is_masquerade;
+	struct net_range to; /* else the addresses it gets */
+};
+
+/* Destination translation: where a flow comes in, before routing and rules. */
+struct cfg_dnat {
+	struct cfg_rule match; /* dst: addresses before; to: zone of the target */
+	struct net_addr to;
+	uint16_t port_lo, port_hi; /* 0: the port stays */
+};
+
+/* 1:1 translation of a whole prefix, both ways. */
+struct cfg_pnat {
+	char id[CFG_ID_BYTES];
+	char comment[CFG_TEXT_BYTES];
+	enum zone zone; /* the side that knows @inside as @outside */
+	struct net_prefix inside, outside;
+};
+
+struct cfg_nat {
+	struct cfg_snat *source;
+	struct cfg_dnat *destination;
+	struct cfg_pnat *prefix;
+	size_t source_count, destination_count, prefix_count;
+};
+
 struct cfg_named {
 	char name[CFG_ID_BYTES];
 	struct net_range *ranges;
@@ -178,6 +210,7 @@ struct cfg {
 	size_t service_count;
 	struct cfg_rule *rules;
 	size_t rule_count;
+	struct cfg_nat nat;
 	struct arena arena;
 };
 
@@ -206,5 +239,8 @@ bool cfg_rule_is_limited(const struct cfg_rule *rule);
 bool cfg_has_half_open(const struct cfg *cfg);
 void cfg_service_text(const struct cfg_service *s, char text[CFG_SERVICE_TEXT_BYTES]);
 void cfg_print(const struct cfg *cfg, FILE *f);
+bool cfg_is_own(const struct cfg *cfg, const struct net_range *v, unsigned *port);
+bool cfg_is_ula(const struct net_range *v);
+size_t cfg_nat_routed(const struct cfg *cfg, struct net_range *out);
 
 #endif

@@ -46,6 +46,15 @@ size_t cfg_depth(struct span text, size_t max, size_t *pos);
 int cfg_read_objects(struct reader *r, const json_t *objects,
 		     const json_t *services) MUST_CHECK;
 int cfg_read_rules(struct reader *r, const json_t *rules) MUST_CHECK;
+int cfg_read_nat(struct reader *r, const json_t *nat) MUST_CHECK;
+int cfg_check_snat(struct reader *r, struct cfg_snat *s) MUST_CHECK;
+int cfg_check_dnat(struct reader *r, struct cfg_dnat *d) MUST_CHECK;
+int cfg_check_pnat(struct reader *r, const struct cfg_pnat *p) MUST_CHECK;
+int cfg_zones(struct reader *r, const json_t *list, uint32_t *mask, bool *any) MUST_CHECK;
+int cfg_labels(struct reader *r, const json_t *j, struct cfg_rule *rule) MUST_CHECK;
+int cfg_selectors(struct reader *r, const json_t *j, struct cfg_rule *rule) MUST_CHECK;
+int cfg_families(struct reader *r, const struct cfg_rule *rule,
+		 unsigned *mask) MUST_CHECK;
 int cfg_read_ports(struct reader *r, const json_t *ports) MUST_CHECK;
 int cfg_read_routes(struct reader *r, const json_t *routes) MUST_CHECK;
 int cfg_ranges(struct reader *r, const json_t *list, struct net_range **out,

@@ -357,7 +357,10 @@ static int check_port_network(struct reader *r, unsigned p, size_t i)
 				continue;
 			(void)rd_enter(r, "[%u].addresses[%zu]", p, i);
 			return rd_failf(
-				r, "give every port its own network; renumber one side",
+				r,
+				"give every port its own network: renumber one side; a "
+				"smaller network here can be shown to the far side "
+				"under another prefix with nat.prefix",
 				"the network %s overlaps %s of port %s",
 				net_prefix_text(&net_b, mine),
 				net_prefix_text(&net_a, other), cfg->ports[q].name);
@@ -381,7 +384,10 @@ static int check_route(struct reader *r, size_t i)
 				continue;
 			(void)rd_enter(r, "[%zu].to", i);
 			return rd_failf(
-				r, "remove the route, or renumber the port's network",
+				r,
+				"remove the route, or renumber the port's network; a "
+				"smaller network here can be shown to the far side "
+				"under another prefix with nat.prefix",
 				"%s overlaps the network %s of port %s",
 				net_prefix_text(to, mine), net_prefix_text(&a, other),
 				cfg->ports[p].name);
@@ -391,8 +397,12 @@ static int check_route(struct reader *r, size_t i)
 		if (cfg->routes[k].to.len == to->len &&
 		    net_addr_eq(&cfg->routes[k].to.addr, &to->addr)) {
 			(void)rd_enter(r, "[%zu].to", i);
-			return rd_fail(r, "the same network is routed twice",
-				       "remove one; routes[%zu] has it", k);
+			return rd_fail(
+				r, "the same network is routed twice",
+				"remove one; routes[%zu] has it; when both sides "
+				"have it, one must be renumbered or known here by "
+				"another prefix (nat.prefix of that side's router)",
+				k);
 		}
 	}
 	return ERR_OK;

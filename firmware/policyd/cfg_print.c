@@ -196,6 +196,90 @@ static json_t *rule_object(const struct cfg *cfg, const struct cfg_rule *r)
 	return j;
 }
 
+static void put_comment(json_t *j, const char *comment)
+{
+	if (comment[0])
+		(void)json_object_set_new(j, "comment", json_string(comment));
+}
+
+static json_t *snat_object(const struct cfg_snat *s)
+{
+	const struct cfg_rule *m = &s->match;
+	json_t *j = json_pack("{s:s, s:o, s:o}", "id", m->id, "from",
+			      zone_list(m->from, m->from_any), "to",
+			      zone_list(m->to, m->to_any));
+
+	if (m->src_count)
+		(void)json_object_set_new(j, "source", range_list(m->src, m->src_count));
+	if (m->dst_count)
+		(void)json_object_set_new(j, "destination",
+					  range_list(m->dst, m->dst_count));
+	if (m->svc_count)
+		(void)json_object_set_new(j, "service",
+					  service_list(m->svc, m->svc_count));
+	if (s->is_masquerade)
+		(void)json_object_set_new(j, "masquerade", json_true());
+	else
+		(void)json_object_set_new(j, "address", range_text(&s->to));
+	put_comment(j, m->comment);
+	return j;
+}
+
+static json_t *dnat_object(const struct cfg_dnat *d)
+{
+	const struct cfg_rule *m = &d->match;
+	char to[NET_TEXT_BYTES], port[CFG_SERVICE_TEXT_BYTES];
+	json_t *j = json_pack("{s:s, s:o, s:o, s:o, s:s}", "id", m->id, "from",
+			      zone_list(m->from, m->from_any), "address",
+			      range_list(m->dst, m->dst_count), "service",
+			      service_list(m->svc, m->svc_count), "to_address",
+			      net_addr_text(&d->to, to));
+
+	(void)snprintf(port, sizeof(port), "%u-%u", d->port_lo, d->port_hi);
+	if (d->port_lo)
+		(void)json_object_set_new(j, "to_port",
+					  d->port_lo == d->port_hi
+						  ? json_integer(d->port_lo)
+						  : json_string(port));
+	put_comment(j, m->comment);
+	return j;
+}
+
+static json_t *pnat_object(const struct cfg_pnat *p)
+{
+	char in[NET_TEXT_BYTES], out[NET_TEXT_BYTES];
+	json_t *j = json_pack("{s:s, s:s, s:s, s:s}", "id", p->id, "zone",
+			      cfg_zone_name(p->zone), "inside",
+			      net_prefix_text(&p->inside, in), "outside",
+			      net_prefix_text(&p->outside, out));
+
+	put_comment(j, p->comment);
+	return j;
+}
+
+/* Nothing translated: no key. */
+static void put_nat(json_t *root, const struct cfg_nat *nat)
+{
+	json_t *source = json_array(), *destination = json_array();
+	json_t *prefix = json_array();
+
+	for (size_t i = 0; i < nat->source_count; i++)
+		(void)json_array_append_new(source, snat_object(&nat->source[i]));
+	for (size_t i = 0; i < nat->destination_count; i++)
+		(void)json_array_append_new(destination,
+					    dnat_object(&nat->destination[i]));
+	for (size_t i = 0; i < nat->prefix_count; i++)
+		(void)json_array_append_new(prefix, pnat_object(&nat->prefix[i]));
+	if (nat->source_count || nat->destination_count || nat->prefix_count)
+		(void)json_object_set_new(root, "nat",
+					  json_pack("{s:O, s:O, s:O}", "source", source,
+						    "destination", destination, "prefix",
+						    prefix));
+	json_decref(source);
+	json_decref(destination);
+	json_decref(prefix);
+}
+
 static json_t *route_list(const struct cfg *cfg)
 {
 	json_t *list = json_array();
@@ -274,8 +358,10 @@ void cfg_print(const struct cfg *cfg, FILE *f)
 		"timeouts", timeouts_object(cfg), "limits", "connections",
 		(int)cfg->max_connections, "ports", ports, "routes", route_list(cfg),
 		"objects", objects, "services", services, "rules", rules);
-	if (root)
+	if (root) {
 		put_plane(root, cfg);
+		put_nat(root, &cfg->nat);
+	}
 	if (root && json_dumpf(root, f, JSON_INDENT(2)) == 0)
 		(void)fputc('\n', f);
 	json_decref(root);

@@ -22,7 +22,10 @@ const char *cfg_action_name(enum cfg_action action)
 	}
 }
 
-static int read_zones(struct reader *r, const json_t *list, uint32_t *mask, bool *any)
+/*
+ * Read a list of zones, or ["any"].
+ */
+int cfg_zones(struct reader *r, const json_t *list, uint32_t *mask, bool *any)
 {
 	size_t n;
 
@@ -117,13 +120,19 @@ static unsigned families(const struct net_range *v, size_t n)
 	return n ? mask : 3U;
 }
 
-/* A rule that cannot match anything is a mistake, not a rule. */
-static int check_families(struct reader *r, const struct cfg_rule *rule)
+/*
+ * Refuse a rule that cannot match anything: a mistake, not a rule.
+ *
+ * @mask  gets the families it matches, bit 0 IPv4, bit 1 IPv6; may be NULL
+ */
+int cfg_families(struct reader *r, const struct cfg_rule *rule, unsigned *mask)
 {
 	unsigned fam = families(rule->src, rule->src_count) &
 		       families(rule->dst, rule->dst_count);
 	bool any = rule->svc_count == 0;
 
+	if (mask)
+		*mask = fam;
 	if (fam == 0)
 		return rd_fail(r, "source and destination are of different families",
 			       "give both an IPv4 or both an IPv6 address");
@@ -186,7 +195,10 @@ static int check_zones(struct reader *r, const struct cfg_rule *rule)
 	return ERR_OK;
 }
 
-static int read_selectors(struct reader *r, const json_t *j, struct cfg_rule *rule)
+/*
+ * Read what a rule matches beside its zones, from the keys that are there.
+ */
+int cfg_selectors(struct reader *r, const json_t *j, struct cfg_rule *rule)
 {
 	const json_t *v;
 	size_t mark;
@@ -224,7 +236,10 @@ static int read_selectors(struct reader *r, const json_t *j, struct cfg_rule *ru
 	return ERR_OK;
 }
 
-static int read_labels(struct reader *r, const json_t *j, struct cfg_rule *rule)
+/*
+ * Read the id of a rule, and its comment and log mark when they are there.
+ */
+int cfg_labels(struct reader *r, const json_t *j, struct cfg_rule *rule)
 {
 	const json_t *v;
 	size_t mark = rd_enter(r, ".id");
@@ -262,25 +277,25 @@ static int read_rule(struct reader *r, const json_t *j, struct cfg_rule *rule)
 		{"valid_until", false}, {NULL, false}};
 	size_t mark;
 
-	if (rd_object(r, j, keys) != ERR_OK || read_labels(r, j, rule) != ERR_OK)
+	if (rd_object(r, j, keys) != ERR_OK || cfg_labels(r, j, rule) != ERR_OK)
 		return ERR_REFUSED;
 	mark = rd_enter(r, ".from");
-	if (read_zones(r, json_object_get(j, "from"), &rule->from, &rule->from_any))
+	if (cfg_zones(r, json_object_get(j, "from"), &rule->from, &rule->from_any))
 		return ERR_REFUSED;
 	rd_leave(r, mark);
 	mark = rd_enter(r, ".to");
-	if (read_zones(r, json_object_get(j, "to"), &rule->to, &rule->to_any))
+	if (cfg_zones(r, json_object_get(j, "to"), &rule->to, &rule->to_any))
 		return ERR_REFUSED;
 	rd_leave(r, mark);
 	mark = rd_enter(r, ".action");
 	if (read_action(r, json_object_get(j, "action"), &rule->action) != ERR_OK)
 		return ERR_REFUSED;
 	rd_leave(r, mark);
-	if (read_selectors(r, j, rule) != ERR_OK || check_zones(r, rule) != ERR_OK)
+	if (cfg_selectors(r, j, rule) != ERR_OK || check_zones(r, rule) != ERR_OK)
 		return ERR_REFUSED;
 	if (check_icmp(r, rule) != ERR_OK || cfg_read_rule_limits(r, j, rule) != ERR_OK)
 		return ERR_REFUSED;
-	return check_families(r, rule);
+	return cfg_families(r, rule, NULL);
 }
 
 /*

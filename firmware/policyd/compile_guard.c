@@ -15,10 +15,12 @@
 
 #include <netinet/in.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 
 #define PRIO_FRAGMENTS (-450)
 #define PRIO_GUARD (-300)
+#define PRIO_LEAVE 110 /* behind source translation, 100 */
 #define LOG_PER_SECOND 10
 #define LOG_BURST 20
 
@@ -380,6 +382,7 @@ void compile_guard(const struct cfg *cfg, struct prog *p)
 	ex_verdict(r, NF_ACCEPT);
 	guard4(p);
 	guard6(p);
+	compile_nat_guard(cfg, p);
 	guard_routes(p);
 }
 
@@ -502,25 +505,63 @@ static void link_local(struct prog *p)
 	}
 }
 
-/* Unique local addresses are for inside zones only. */
-static void ula_outside(struct prog *p)
+static void match_ula(struct nftnl_rule *r, bool is_source)
 {
 	static const uint8_t net = 0xfc, mask = 0xfe;
 
+	ex_family(r, 6);
+	ex_payload(r, NFT_PAYLOAD_NETWORK_HEADER, is_source ? 8 : 24, 1);
+	ex_mask(r, &mask, 1);
+	ex_cmp(r, NFT_CMP_EQ, &net, 1);
+}
+
+/* Unique local addresses are for inside zones only. A flow that translation
+ * brings to one was asked for by another address; one that leaves with one is
+ * looked at behind translation, in chain "leave". */
+static void ula_outside(const struct cfg *cfg, struct prog *p)
+{
+	bool is_moved = compile_nat_moves_ula(cfg);
+
 	for (int is_source = 0; is_source <= 1; is_source++) {
 		for (int is_in = 0; is_in <= 1; is_in++) {
-			struct nftnl_rule *r = rule(p, "forward", "ula-outside");
+			struct nftnl_rule *r;
 
-			ex_family(r, 6);
-			ex_payload(r, NFT_PAYLOAD_NETWORK_HEADER, is_source ? 8 : 24, 1);
-			ex_mask(r, &mask, 1);
-			ex_cmp(r, NFT_CMP_EQ, &net, 1);
+			if (is_moved && is_source && !is_in)
+				continue;
+			r = rule(p, "forward", "ula-outside");
+			match_ula(r, is_source);
 			ex_meta(r, is_in ? NFT_META_IIFNAME : NFT_META_OIFNAME,
 				NFT_REG_1);
 			ex_lookup_not(r, "inside");
+			if (is_moved && !is_source && is_in)
+				ex_ct_status(r, IPS_DST_NAT, 0);
 			guard_drop(p, r, "ula-outside");
 		}
 	}
+}
+
+/*
+ * Add the chain behind source translation that drops forwarded packets which
+ * leave to an outside zone with a unique local source all the same.
+ */
+void compile_ula_leave(struct prog *p)
+{
+	struct prog_chain *c = prog_add_chain(p, "leave");
+	struct nftnl_rule *r;
+
+	if (!c)
+		return;
+	c->is_base = true;
+	c->hook = NF_INET_POST_ROUTING;
+	c->prio = PRIO_LEAVE;
+	c->policy = NF_ACCEPT;
+	r = rule(p, "leave", "ula-outside");
+	match_ula(r, true);
+	ex_meta(r, NFT_META_OIFNAME, NFT_REG_1);
+	ex_lookup_not(r, "inside");
+	ex_meta(r, NFT_META_IIFNAME, NFT_REG_1);
+	ex_lookup(r, "inside", false);
+	guard_drop(p, r, "ula-outside");
 }
 
 /*
@@ -539,7 +580,7 @@ void compile_forward_guard(const struct cfg *cfg, struct prog *p)
 	r = rule(p, "forward", "icmp-never");
 	match_icmp(r, 6, "icmpv6_never");
 	guard_drop(p, r, "icmp-never");
-	ula_outside(p);
+	ula_outside(cfg, p);
 }
 
 /*

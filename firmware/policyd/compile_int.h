@@ -1,5 +1,5 @@
 /*
- * Shared by the compile_*.c files only.
+ * Shared by the compile*.c files only.
  */
 #ifndef LUYTRE_POL_COMPILE_INT_H
 #define LUYTRE_POL_COMPILE_INT_H
@@ -61,5 +61,9 @@ void compile_half_open_output(const struct cfg *cfg, struct prog *p);
 void compile_half_open_pair(const struct cfg *cfg, struct prog *p, enum zone a,
 			    enum zone b);
 void pair_map(const struct cfg *cfg, struct prog *p, const char *map, const char *prefix);
+void compile_nat(const struct cfg *cfg, struct prog *p);
+void compile_nat_guard(const struct cfg *cfg, struct prog *p);
+bool compile_nat_moves_ula(const struct cfg *cfg);
+void compile_ula_leave(struct prog *p);
 
 #endif

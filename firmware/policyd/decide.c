@@ -1,6 +1,7 @@
 /*
- * DESIGN: the same order as the compiled rules (compile.c): isolation, zone
- * pair, first rule that matches, default deny. Ports follow from addresses by
+ * DESIGN: the same order as the compiled rules (compile.c, compile_nat.c):
+ * isolation, zone pair, first rule that matches, default deny; around it the
+ * translations. Ports follow from addresses by
  * the configuration's own networks and routes, longest prefix first, as the
  * kernel's routing does; the source's port too, because `guard` drops a source
  * that comes in elsewhere. tests/unit/test_policyd_decide.c and the namespace test
@@ -139,4 +140,123 @@ enum decision decide(const struct cfg *cfg, const struct flow *flow,
 		return r->action == CFG_PERMIT ? DECIDE_PERMIT : DECIDE_DENY;
 	}
 	return DECIDE_DENY;
+}
+
+static struct net_addr moved(const struct net_addr *a, const struct net_prefix *from,
+			     const struct net_prefix *to)
+{
+	struct net_range host = net_range_of(from), net = net_range_of(to);
+	struct net_addr out = {.family = to->addr.family};
+
+	/* both have the same length: network part of @to, host part of @a */
+	for (unsigned i = 0; i < net_addr_bytes(out.family); i++)
+		out.b[i] = (uint8_t)(net.lo[i] | (a->b[i] & (host.lo[i] ^ host.hi[i])));
+	return out;
+}
+
+/* Where the configuration sends a flow that comes in by port @in: what the chain
+ * `dstnat` makes of it (compile_nat.c). */
+static struct flow behind_dstnat(const struct cfg *cfg, unsigned in,
+				 const struct flow *orig)
+{
+	const struct cfg_nat *nat = &cfg->nat;
+	uint32_t zone = 1U << cfg->ports[in].zone;
+	struct flow out = *orig;
+
+	for (size_t i = 0; i < nat->destination_count; i++) {
+		const struct cfg_dnat *d = &nat->destination[i];
+
+		if (!(d->match.from & zone) ||
+		    !in_ranges(d->match.dst, d->match.dst_count, &orig->dst))
+			continue;
+		for (size_t k = 0; k < d->match.svc_count; k++) {
+			const struct cfg_service *s = &d->match.svc[k];
+
+			if (!service_fits(s, orig))
+				continue;
+			out.dst = d->to;
+			if (d->port_lo)
+				out.dst_port =
+					(uint16_t)(d->port_lo + orig->dst_port - s->lo);
+			return out;
+		}
+	}
+	for (size_t i = 0; i < nat->prefix_count; i++) {
+		const struct cfg_pnat *p = &nat->prefix[i];
+
+		if (p->zone == cfg->ports[in].zone &&
+		    net_prefix_has(&p->outside, &orig->dst)) {
+			out.dst = moved(&orig->dst, &p->outside, &p->inside);
+			return out;
+		}
+	}
+	return out;
+}
+
+/* Whether @seen is an own address of a port. */
+static bool is_own_of(const struct cfg_port *port, const struct net_addr *seen)
+{
+	for (size_t i = 0; i < port->addr_count; i++) {
+		if (net_addr_eq(&port->addrs[i].addr, seen))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the chain `srcnat` gives a flow the source @seen. */
+static bool leaves_as(const struct cfg *cfg, unsigned in, unsigned out,
+		      const struct flow *f, const struct net_addr *seen)
+{
+	const struct cfg_nat *nat = &cfg->nat;
+
+	for (size_t i = 0; i < nat->prefix_count; i++) {
+		const struct cfg_pnat *p = &nat->prefix[i];
+
+		if (p->zone == cfg->ports[out].zone &&
+		    net_prefix_has(&p->inside, &f->src)) {
+			struct net_addr want = moved(&f->src, &p->inside, &p->outside);
+
+			return net_addr_eq(&want, seen);
+		}
+	}
+	for (size_t i = 0; i < nat->source_count; i++) {
+		const struct cfg_snat *s = &nat->source[i];
+
+		if ((!s->is_masquerade && s->to.family != f->src.family) ||
+		    !rule_fits(cfg, &s->match, in, out, f))
+			continue;
+		return s->is_masquerade ? is_own_of(&cfg->ports[out], seen)
+					: in_ranges(&s->to, 1, seen);
+	}
+	return net_addr_eq(&f->src, seen);
+}
+
+/*
+ * Decide on an entry of the connection table: the rules see the addresses behind
+ * destination translation and before source translation. An entry whose
+ * translation is not the one that the configuration gives is denied.
+ *
+ * @orig   the first packet as it came
+ * @reply  the answer to it as it comes: source is where it really went,
+ *         destination what it left as
+ */
+enum decision decide_entry(const struct cfg *cfg, const struct flow *orig,
+			   const struct flow *reply)
+{
+	struct flow f = *orig, want;
+	enum decision d;
+	int in, out;
+
+	f.dst = reply->src;
+	f.dst_port = reply->src_port;
+	d = decide(cfg, &f, NULL);
+	in = port_of(cfg, &f.src);
+	out = port_of(cfg, &f.dst);
+	if (d != DECIDE_PERMIT || in < 0 || out < 0)
+		return d;
+	want = behind_dstnat(cfg, (unsigned)in, orig);
+	if (!net_addr_eq(&want.dst, &f.dst) || want.dst_port != f.dst_port ||
+	    !leaves_as(cfg, (unsigned)in, (unsigned)out, &f, &reply->dst))
+		return DECIDE_DENY;
+	return DECIDE_PERMIT;
 }

@@ -21,6 +21,8 @@ enum decision {
 	DECIDE_DENY,   /* a rule or the default refuses it */
 };
 
+enum decision decide_entry(const struct cfg *cfg, const struct flow *orig,
+			   const struct flow *reply);
 enum decision decide(const struct cfg *cfg, const struct flow *flow,
 		     const struct cfg_rule **rule);
 

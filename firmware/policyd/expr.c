@@ -7,6 +7,7 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_synproxy.h>
 #include <linux/netfilter/nf_tables.h>
 
@@ -251,6 +252,66 @@ void ex_reject(struct nftnl_rule *r, uint32_t type, uint8_t code)
 		return;
 	nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, type);
 	nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, code);
+}
+
+/*
+ * Put constant bytes into a register.
+ */
+void ex_immediate(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t len)
+{
+	struct nftnl_expr *e = add(r, "immediate");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, reg);
+	nftnl_expr_set(e, NFTNL_EXPR_IMM_DATA, data, len);
+}
+
+/*
+ * Match the connection's status bits (IPS_*): (status & @mask) == @value.
+ */
+void ex_ct_status(struct nftnl_rule *r, uint32_t mask, uint32_t value)
+{
+	struct nftnl_expr *e = add(r, "ct");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	ex_mask(r, &mask, sizeof(mask));
+	ex_cmp(r, NFT_CMP_EQ, &value, sizeof(value));
+}
+
+/*
+ * Give the connection the address of the port it leaves by.
+ */
+void ex_masquerade(struct nftnl_rule *r)
+{
+	(void)add(r, "masq");
+}
+
+/*
+ * Translate the connection to what stands in the registers. The kernel tells
+ * the flags that follow from the registers, so they are set here as well.
+ */
+void ex_nat(struct nftnl_rule *r, const struct ex_nat *nat)
+{
+	struct nftnl_expr *e = add(r, "nat");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, nat->type);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, nat->family);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MAX,
+			   nat->is_range ? NFT_REG_2 : NFT_REG_1);
+	if (nat->has_port) {
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, NFT_REG_3);
+		nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MAX, NFT_REG_3);
+	}
+	nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FLAGS,
+			   nat->flags | NF_NAT_RANGE_MAP_IPS |
+				   (nat->has_port ? NF_NAT_RANGE_PROTO_SPECIFIED : 0U));
 }
 
 /*

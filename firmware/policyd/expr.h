@@ -1,7 +1,7 @@
 /*
  * Building blocks of rules: one function, one nf_tables expression.
  * Register use: 1 (16 bytes) for what is compared, 2 for the second half of a
- * concatenation.
+ * concatenation; a translation takes 1 to 3.
  */
 #ifndef LUYTRE_POL_EXPR_H
 #define LUYTRE_POL_EXPR_H
@@ -11,6 +11,15 @@
 #include "net.h"
 
 struct nftnl_rule;
+
+/* Registers of a translation: addresses in 1 and 2, the port in 3. */
+struct ex_nat {
+	uint32_t type;   /* NFT_NAT_SNAT or NFT_NAT_DNAT */
+	uint32_t family; /* NFPROTO_IPV4 or NFPROTO_IPV6 */
+	bool is_range;   /* register 2 holds the last address */
+	bool has_port;
+	uint32_t flags; /* NF_NAT_RANGE_* beside those that follow from the above */
+};
 
 void ex_meta(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void ex_cmp(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t len);
@@ -36,6 +45,10 @@ void ex_counter(struct nftnl_rule *r);
 void ex_verdict(struct nftnl_rule *r, uint32_t verdict);
 void ex_log(struct nftnl_rule *r, const char *prefix);
 void ex_reject(struct nftnl_rule *r, uint32_t type, uint8_t code);
+void ex_immediate(struct nftnl_rule *r, uint32_t reg, const void *data, uint32_t len);
+void ex_ct_status(struct nftnl_rule *r, uint32_t mask, uint32_t value);
+void ex_masquerade(struct nftnl_rule *r);
+void ex_nat(struct nftnl_rule *r, const struct ex_nat *nat);
 void ex_limit(struct nftnl_rule *r, uint64_t per_second, uint32_t burst);
 
 void ex_ifname(struct nftnl_rule *r, uint32_t key, const char *name);

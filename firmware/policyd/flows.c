@@ -1,8 +1,9 @@
 /*
  * DESIGN: "established" stands before the rules, so a flow that an earlier
- * policy permitted would go on. After each transaction the table is read, every
- * original direction is put before decide(), and what it denies is deleted: the
- * flow's next packet is a new one and meets the rules. The dump and the deletes
+ * policy permitted would go on, and a translation lives as long as its flow.
+ * After each transaction the table is read, both directions of every entry are
+ * put before decide_entry(), and what it denies is deleted: the flow's next
+ * packet is a new one and meets the rules. The dump and the deletes
  * use two sockets, so that the table can be of any size; an entry that appears
  * while the dump runs was already judged by the new rules.
  */
@@ -113,23 +114,11 @@ static void read_proto(struct nlattr *nest, struct flow *f)
 	}
 }
 
-/* The original direction of an entry; NULL when the message has none. */
-static struct nlattr *read_flow(const struct nlmsghdr *h, struct flow *f,
-				struct nlattr **id)
+/* One direction of an entry. */
+static void read_tuple(struct nlattr *tuple, struct flow *f)
 {
-	struct nlattr *a, *part, *tuple = NULL;
+	struct nlattr *part;
 
-	memset(f, 0, sizeof(*f));
-	*id = NULL;
-	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
-	{
-		if (mnl_attr_get_type(a) == CTA_TUPLE_ORIG)
-			tuple = a;
-		if (mnl_attr_get_type(a) == CTA_ID)
-			*id = a;
-	}
-	if (!tuple)
-		return NULL;
 	mnl_attr_for_each_nested(part, tuple)
 	{
 		if (mnl_attr_get_type(part) == CTA_TUPLE_IP)
@@ -137,7 +126,33 @@ static struct nlattr *read_flow(const struct nlmsghdr *h, struct flow *f,
 		if (mnl_attr_get_type(part) == CTA_TUPLE_PROTO)
 			read_proto(part, f);
 	}
-	return f->src.family && f->dst.family ? tuple : NULL;
+}
+
+/* Both directions of an entry. Returns the attribute of the original one; NULL
+ * when the message does not have both. */
+static struct nlattr *read_flow(const struct nlmsghdr *h, struct flow *orig,
+				struct flow *reply, struct nlattr **id)
+{
+	struct nlattr *a, *tuple = NULL;
+
+	memset(orig, 0, sizeof(*orig));
+	memset(reply, 0, sizeof(*reply));
+	*id = NULL;
+	mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
+	{
+		if (mnl_attr_get_type(a) == CTA_TUPLE_ORIG) {
+			tuple = a;
+			read_tuple(a, orig);
+		}
+		if (mnl_attr_get_type(a) == CTA_TUPLE_REPLY)
+			read_tuple(a, reply);
+		if (mnl_attr_get_type(a) == CTA_ID)
+			*id = a;
+	}
+	return orig->src.family && orig->dst.family && reply->src.family &&
+			       reply->dst.family
+		       ? tuple
+		       : NULL;
 }
 
 /* Delete one entry, named by its tuple and its id. One that has ended by
@@ -176,11 +191,12 @@ static int on_entry(const struct nlmsghdr *h, void *data)
 {
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
 	struct scan *s = data;
-	struct flow f;
+	struct flow orig, reply;
 	struct nlattr *id;
-	struct nlattr *tuple = read_flow(h, &f, &id);
+	struct nlattr *tuple = read_flow(h, &orig, &reply, &id);
 
-	if (s->err == ERR_OK && tuple && decide(s->cfg, &f, NULL) == DECIDE_DENY)
+	if (s->err == ERR_OK && tuple &&
+	    decide_entry(s->cfg, &orig, &reply) == DECIDE_DENY)
 		s->err = delete_entry(s, g->nfgen_family, tuple, id);
 	return MNL_CB_OK;
 }

@@ -166,7 +166,7 @@ static int put_chain(struct nft *n, const struct prog_chain *c)
 	mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, PROG_TABLE);
 	mnl_attr_put_strz(h, NFTA_CHAIN_NAME, c->name);
 	if (c->is_base) {
-		mnl_attr_put_strz(h, NFTA_CHAIN_TYPE, "filter");
+		mnl_attr_put_strz(h, NFTA_CHAIN_TYPE, c->type[0] ? c->type : "filter");
 		mnl_attr_put_u32(h, NFTA_CHAIN_POLICY, htonl(c->policy));
 		hook = mnl_attr_nest_start(h, NFTA_CHAIN_HOOK);
 		mnl_attr_put_u32(h, NFTA_HOOK_HOOKNUM, htonl(c->hook));

@@ -94,6 +94,14 @@ static bool is_ours(const char *table)
 	return table && !strcmp(table, PROG_TABLE);
 }
 
+static void read_type(const struct nftnl_chain *c, struct prog_chain *out)
+{
+	const char *type = nftnl_chain_get_str(c, NFTNL_CHAIN_TYPE);
+
+	if (type && strcmp(type, "filter") != 0)
+		(void)snprintf(out->type, sizeof(out->type), "%s", type);
+}
+
 static int on_chain(const struct nlmsghdr *h, void *data)
 {
 	struct nftnl_chain *c = nftnl_chain_alloc();
@@ -107,6 +115,7 @@ static int on_chain(const struct nlmsghdr *h, void *data)
 					 nftnl_chain_get_str(c, NFTNL_CHAIN_NAME)))) {
 		out->is_base = nftnl_chain_is_set(c, NFTNL_CHAIN_HOOKNUM);
 		if (out->is_base) {
+			read_type(c, out);
 			out->hook = nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM);
 			out->prio = nftnl_chain_get_s32(c, NFTNL_CHAIN_PRIO);
 			out->policy = nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY);

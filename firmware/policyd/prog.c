@@ -254,7 +254,8 @@ static void list_chain(const struct prog *p, const struct prog_chain *c, FILE *f
 {
 	fprintf(f, "chain %s", c->name);
 	if (c->is_base)
-		fprintf(f, " hook %u priority %d policy %s", c->hook, c->prio,
+		fprintf(f, "%s%s hook %u priority %d policy %s",
+			c->type[0] ? " type " : "", c->type, c->hook, c->prio,
 			c->policy == NF_ACCEPT ? "accept" : "drop");
 	fputc('\n', f);
 	for (size_t i = 0; i < p->rule_count; i++) {

@@ -15,6 +15,7 @@
 #define PROG_TABLE "luytre"
 #define PROG_NAME_BYTES 64 /* names of chains and sets with NUL */
 #define PROG_ID_BYTES 64   /* rule ids in comments with NUL */
+#define PROG_TYPE_BYTES 8  /* type of a base chain with NUL */
 #define PROG_KEY_BYTES 32
 #define PROG_RULES_MAX 65536
 #define PROG_SETS_MAX 8192
@@ -26,6 +27,7 @@ struct nftnl_rule;
 struct prog_chain {
 	char name[PROG_NAME_BYTES];
 	bool is_base;
+	char type[PROG_TYPE_BYTES]; /* of a base chain, "" = filter */
 	uint32_t hook;
 	int32_t prio;
 	uint32_t policy; /* NF_ACCEPT or NF_DROP */

@@ -20,7 +20,10 @@ static void check_canonical(const struct cfg *cfg)
 		abort();
 	cfg_print(cfg, f);
 	if (fclose(f) != 0 || cfg_parse(span_of(text, n), &again, &e) != ERR_OK ||
-	    again.rule_count != cfg->rule_count || again.port_count != cfg->port_count)
+	    again.rule_count != cfg->rule_count || again.port_count != cfg->port_count ||
+	    again.nat.source_count != cfg->nat.source_count ||
+	    again.nat.destination_count != cfg->nat.destination_count ||
+	    again.nat.prefix_count != cfg->nat.prefix_count)
 		abort();
 	cfg_clear(&again);
 	free(text);

@@ -24,7 +24,10 @@ struct items {
 	size_t count;
 };
 
-static void put_zones(struct sbuf *b, uint32_t mask, bool is_any)
+/*
+ * Write the zones of a rule in words.
+ */
+void put_zones(struct sbuf *b, uint32_t mask, bool is_any)
 {
 	bool first = true;
 
@@ -46,7 +49,10 @@ static void put_ports(struct sbuf *b, const struct cfg *cfg, uint32_t mask)
 	}
 }
 
-static void put_ranges(struct sbuf *b, const struct net_range *v, size_t n)
+/*
+ * Write addresses in brackets, the first LIST_SHOWN of them; nothing for none.
+ */
+void put_ranges(struct sbuf *b, const struct net_range *v, size_t n)
 {
 	if (n == 0)
 		return;
@@ -62,7 +68,10 @@ static void put_ranges(struct sbuf *b, const struct net_range *v, size_t n)
 	sbuf_putf(b, ")");
 }
 
-static void put_services(struct sbuf *b, const struct cfg_rule *r)
+/*
+ * Write the services of a rule in words.
+ */
+void put_services(struct sbuf *b, const struct cfg_rule *r)
 {
 	if (r->svc_count == 0)
 		sbuf_putf(b, "%s", T("everything", "mọi dịch vụ"));
@@ -244,6 +253,12 @@ static struct items sentences(const struct cfg *cfg)
 			    ? T("LETS THE OUTSIDE IN", "MỞ TỪ NGOÀI VÀO TRONG")
 			    : NULL);
 	}
+	for (size_t i = 0; i < nat_count(cfg); i++) {
+		sbuf_init(&b, text, sizeof(text) - 1);
+		nat_text(&b, cfg, i);
+		text[b.n] = '\0';
+		add(&x, "nat", nat_id(cfg, i), text, false);
+	}
 	return x;
 }
 
@@ -326,7 +341,7 @@ unsigned diff_words(const struct cfg *old, const struct cfg *now, FILE *f)
 		changes++;
 	}
 	if (old)
-		changes += moved(old, now, f);
+		changes += moved(old, now, f) + nat_moved(old, now, f);
 	(void)fprintf(f, T("  %u change(s)\n", "  %u thay đổi\n"), changes);
 	free_items(&a);
 	free_items(&b);

@@ -73,6 +73,15 @@ int command_inspect(int argc, char **argv);
 
 /* diff.c */
 unsigned diff_words(const struct cfg *old, const struct cfg *now, FILE *f);
+void put_zones(struct sbuf *b, uint32_t mask, bool is_any);
+void put_ranges(struct sbuf *b, const struct net_range *v, size_t n);
+void put_services(struct sbuf *b, const struct cfg_rule *r);
+
+/* diff_nat.c */
+size_t nat_count(const struct cfg *cfg);
+const char *nat_id(const struct cfg *cfg, size_t i);
+void nat_text(struct sbuf *b, const struct cfg *cfg, size_t i);
+unsigned nat_moved(const struct cfg *old, const struct cfg *now, FILE *f);
 
 /* order.c */
 int command_order(int argc, char **argv);
