@@ -162,23 +162,23 @@ int rtnl_read_links(struct rtnl *r)
 
 static bool link_matches(const struct rtnl_link *l, const struct cfg_port *port)
 {
-	size_t n = strlen(port->match_text);
+	size_t n = strlen(port->hw.text);
 	char mac[18];
 
 	if (!l->is_ether)
 		return false;
-	switch (port->match) {
+	switch (port->hw.match) {
 	case CFG_MATCH_BUS:
-		return strncmp(l->bus, port->match_text, n) == 0 &&
+		return strncmp(l->bus, port->hw.text, n) == 0 &&
 		       (l->bus[n] == '\0' || l->bus[n] == '/');
 	case CFG_MATCH_MAC:
 		(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x",
 			       l->mac[0], l->mac[1], l->mac[2], l->mac[3], l->mac[4],
 			       l->mac[5]);
-		return !strcmp(mac, port->match_text);
+		return !strcmp(mac, port->hw.text);
 	case CFG_MATCH_NAME:
 	default:
-		return !strcmp(l->name, port->match_text) || !strcmp(l->name, port->name);
+		return !strcmp(l->name, port->hw.text) || !strcmp(l->name, port->name);
 	}
 }
 
@@ -200,7 +200,7 @@ int rtnl_find_port(struct rtnl *r, const struct cfg_port *port, int *link)
 		if (found >= 0) {
 			(void)snprintf(r->why, sizeof(r->why),
 				       "port %s: \"%s\" fits both %s and %s", port->name,
-				       port->match_text, r->links[found].name,
+				       port->hw.text, r->links[found].name,
 				       r->links[i].name);
 			return ERR_EXIST;
 		}
@@ -209,7 +209,7 @@ int rtnl_find_port(struct rtnl *r, const struct cfg_port *port, int *link)
 	if (found < 0) {
 		(void)snprintf(r->why, sizeof(r->why),
 			       "port %s: no network interface matches \"%s\"", port->name,
-			       port->match_text);
+			       port->hw.text);
 		return ERR_NOENT;
 	}
 	*link = found;
