@@ -37,9 +37,10 @@ enum zone {
 	ZONE_TSLCD,
 	ZONE_INTERNET,
 	ZONE_TUNNEL,
-	ZONE_COUNT,
-	ZONE_NONE = ZONE_COUNT /* a port that only carries VLANs: in no zone, no rule */
+	ZONE_COUNT
 };
+
+#define ZONE_NONE ZONE_COUNT /* a port that only carries VLANs: in no zone, no rule */
 
 #define ZONE_ALL ((1U << ZONE_COUNT) - 1)
 #define ZONE_OUTSIDE ((1U << ZONE_TSLCD) | (1U << ZONE_INTERNET))

@@ -233,7 +233,7 @@ int rtnl_read_links(struct rtnl *r)
 	return err;
 }
 
-/* Find one piece of hardware; @port_name as in rtnl_hw_matches(). */
+/* Find one piece of hardware. */
 static int find_hw(struct rtnl *r, const struct cfg_port *port, const struct cfg_hw *hw,
 		   int *link)
 {

@@ -14,6 +14,7 @@
 /* libmnl's iterator macros subtract pointers into an int */
 #pragma GCC diagnostic ignored "-Wconversion"
 
+#define ROUTE_TEXT_BYTES 128
 #define SURPLUS_MAX 512 /* addresses or routes removed in one pass */
 
 /* What a dump of one interface's addresses found. */
@@ -294,13 +295,13 @@ static int scan_routes(struct rtnl *r, const struct cfg *cfg, struct route_scan 
 }
 
 static const char *route_text(const struct cfg_route *route, const char *port,
-			      char text[2 * NET_TEXT_BYTES])
+			      char text[ROUTE_TEXT_BYTES])
 {
 	char to[NET_TEXT_BYTES], via[NET_TEXT_BYTES] = "";
 
 	if (route->via.family)
 		(void)net_addr_text(&route->via, via);
-	(void)snprintf(text, 2 * NET_TEXT_BYTES, "%.50s via %.50s",
+	(void)snprintf(text, ROUTE_TEXT_BYTES, "%.50s via %.50s",
 		       net_prefix_text(&route->to, to), via[0] ? via : port);
 	return text;
 }
@@ -314,7 +315,7 @@ static int change_route(struct rtnl *r, uint16_t type, uint16_t flags,
 	uint8_t buf[RTNL_MSG_BYTES];
 	unsigned bytes = net_addr_bytes(route->to.addr.family);
 	bool is_add = type == RTM_NEWROUTE;
-	char text[2 * NET_TEXT_BYTES];
+	char text[ROUTE_TEXT_BYTES];
 	struct rtmsg *info;
 	void *extra;
 	struct nlmsghdr *h =
@@ -383,7 +384,7 @@ int rtnl_set_routes(struct rtnl *r, const struct cfg *cfg)
 int rtnl_verify_routes(struct rtnl *r, const struct cfg *cfg)
 {
 	static struct route_scan s; /* large; policyd is single-threaded */
-	char text[2 * NET_TEXT_BYTES];
+	char text[ROUTE_TEXT_BYTES];
 	int err = scan_routes(r, cfg, &s);
 
 	if (err != ERR_OK)

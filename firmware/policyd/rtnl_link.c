@@ -126,6 +126,20 @@ static bool is_bridge(const struct rtnl *r, const struct cfg_port *port,
 	return joined == port->member_count && has_mac && !l->is_talking;
 }
 
+/* rtnl_is_port() for everything but what is below a VLAN. */
+static bool is_named_port(const struct rtnl *r, const struct cfg_port *port,
+			  const struct rtnl_link *l)
+{
+	if (strcmp(l->name, port->name) != 0 || l->master != 0)
+		return false;
+	if (port->kind == CFG_HARDWARE)
+		return rtnl_hw_matches(l, &port->hw, port->name) &&
+		       l->is_mute == (port->zone == ZONE_NONE);
+	if (!rtnl_is_made_for(l, port))
+		return false;
+	return port->kind != CFG_BRIDGE || is_bridge(r, port, l);
+}
+
 /*
  * Whether an interface is port number @p, as the configuration wants it: name,
  * hardware or kind, members, VLAN number and the port below.
@@ -136,26 +150,14 @@ bool rtnl_is_port(const struct rtnl *r, const struct cfg *cfg, size_t p,
 	const struct cfg_port *port = &cfg->ports[p];
 	const struct rtnl_link *below;
 
-	if (strcmp(l->name, port->name) != 0 || l->master != 0)
+	if (!is_named_port(r, port, l))
 		return false;
-	if (port->kind == CFG_HARDWARE)
-		return rtnl_hw_matches(l, &port->hw, port->name) &&
-		       l->is_mute == (port->zone == ZONE_NONE);
-	if (!rtnl_is_made_for(l, port))
-		return false;
-	switch (port->kind) {
-	case CFG_BRIDGE:
-		return is_bridge(r, port, l);
-	case CFG_VLAN:
-		/* one step: what carries a VLAN is no VLAN */
-		below = rtnl_by_index(r, l->parent);
-		return l->vlan_id == port->vlan_id && below &&
-		       rtnl_is_port(r, cfg, port->vlan_of, below);
-	case CFG_WIREGUARD:
-	case CFG_HARDWARE:
-	default:
+	if (port->kind != CFG_VLAN)
 		return true;
-	}
+	/* one step: what carries a VLAN is no VLAN */
+	below = rtnl_by_index(r, l->parent);
+	return l->vlan_id == port->vlan_id && below &&
+	       is_named_port(r, &cfg->ports[port->vlan_of], below);
 }
 
 /*

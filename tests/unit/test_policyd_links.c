@@ -185,16 +185,19 @@ static void each_mistake_is_named(void **state)
 }
 
 static const char good[] = PORTS(VLAN(
-	"lan5",
-	"trunk0", "5") "," TRUNK
-		       "," BRIDGE(MAC("3") ",{\"bus\":\"pci/x\"}") "," VLAN("lan6", "br0", "5") "," WG(
-			       "\"roaming\":true," PEERS(
-				       PEER(KEY, ",\"endpoint\":\"[2001:2::9]:"
-						 "7\"" ALLOWED(NET ",\"10.8.0.7/"
-								   "32\",\"2001:2:9::/"
-								   "48\"") ",\"keepalive"
-									   "\":25") "," PEER(
-					       KEY2, ALLOWED("\"10.8.0.9/32\"")))));
+	"lan5", "trunk0",
+	"5") "," TRUNK
+	     "," BRIDGE(MAC("3") ",{\"bus\":\"pci/x\"}") "," VLAN("lan6", "br0", "5") "," WG(
+		     "\"roaming\":true," PEERS(PEER(
+			     KEY,
+			     ",\"endpoint\":\"[2001:2::9]:"
+			     "7\"" ALLOWED(NET
+					   ",\"10.8.0.7/"
+					   "32\",\"2001:2:9::/"
+					   "48\"") ",\"keepalive"
+						   "\":25") "," PEER(KEY2,
+								     ALLOWED("\"10.8.0.9/"
+									     "32\"")))));
 
 static void a_good_one_is_understood(void **state)
 {
