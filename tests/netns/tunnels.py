@@ -3,8 +3,10 @@ import base64
 import re
 
 import links
+import ns
 import packets
 import province
+import wireguard
 from province import BY_ZONE, HOST, ZONES, ZONE_HOST
 from suite import BOTH, Skip, both, check, next_port, test
 
@@ -122,6 +124,91 @@ def test_udp_port(t):
     t.enforce(links.OPEN, ports=with_tunnel(t, roaming=True))
     check(send(tslcd, OTHER, PORT) == 1, "roaming: another address was not let in")
     check(send(t.cables["lan"], HOST["lan1"].ip4, PORT) == 0, "roaming: the LAN was let in")
+
+
+class Tunnel:
+    """The lab's end of wg0: an address behind the cable of tslcd."""
+
+    def __init__(self, t):
+        self.t = t
+        self.cable = t.cables["tslcd"]
+        self.peer = wireguard.Peer()
+
+    def connect(self):
+        """Open the connection to the device, which has this peer already."""
+        self.peer.theirs = base64.b64decode(public_key(self.t))
+        left = ns.deadline(20)
+        while left():
+            self.t.cables.clear()
+            self.send_datagram(self.peer.initiation())
+            if self.t.cables.wait_for(lambda f: self.is_ours(f) and
+                                      self.peer.response(f.payload[8:]), min(5, left())):
+                self.send(b"")      # the device sends once we have shown our key
+                return
+        check(False, "the device does not answer the handshake")
+
+    def send_datagram(self, data):
+        self.cable.send(packets.udp(END, BOX, PORT, PORT, data))
+
+    def send(self, packet):
+        self.send_datagram(self.peer.wrap(packet))
+
+    @staticmethod
+    def is_ours(f):
+        return f.zone == "tslcd" and f.is_ip and f.proto == packets.UDP and f.dst == END
+
+    def received(self):
+        """The packets that came out of the tunnel so far."""
+        self.t.cables.pump(0.2)
+        out = [self.peer.unwrap(f.payload[8:]) for f in self.t.cables.log
+               if self.is_ours(f)]
+        return [p for p in out if p]
+
+
+@test("PF-32", boards=("qemu-arm64",))
+def test_decapsulated(t):
+    """What comes out of a tunnel meets the rules of its zone, both ways."""
+    wireguard.check_vectors()
+    tun = Tunnel(t)
+    rules = [{"from": ["tunnel"], "to": ["lan"], "service": ["tcp/80"],
+              "action": "permit"},
+             {"from": ["lan"], "to": ["tunnel"], "service": ["udp/4000"],
+              "action": "permit"}]
+    t.enforce(rules, ports=with_tunnel(t, tun.peer.key))
+    tun.connect()
+    lan4, lan6, dc = HOST["lan1"].ip4, HOST["lan1"].ip6, HOST["dc"].ip4
+    inner = {"v4 to 80": ("10.9.1.1", lan4, 80), "v4 to 81": ("10.9.1.1", lan4, 81),
+             "v6 to 80": ("2001:2:9::1", lan6, 80), "v6 to 81": ("2001:2:9::1", lan6, 81),
+             "other zone": ("10.9.1.1", dc, 80), "not allowed": ("10.7.0.1", lan4, 80),
+             "spoofed LAN": ("192.168.10.12", lan4, 80)}
+    t.cables.clear()
+    marks = {}
+    for name, (src, dst, port) in inner.items():
+        mark = packets.next_mark()
+        marks[mark] = name
+        tun.send(packets.tcp(src, dst, next_port(), port, mark))
+    want = {"v4 to 80", "v6 to 80"}
+    left = ns.deadline(10)
+    while not want <= {marks.get(f.mark) for f in t.cables.log} and left():
+        t.cables.pump(min(0.5, left()))
+    check(not t.cables.barrier(), "cables without answer")
+    got = {marks[f.mark]: f.zone for f in t.cables.log if f.mark in marks}
+    check(got == {name: "lan" for name in want}, f"crossed: {got}")
+    # the other way: permitted ones come out of the tunnel, only there
+    t.cables.clear()
+    marks = {}
+    for port in (4000, 4001):
+        marks[port] = packets.next_mark()
+        t.cables["lan"].send(packets.udp(lan4, "10.9.1.1", next_port(), port, marks[port]))
+    left = ns.deadline(10)
+    while left() and not any(marks[4000] in p for p in tun.received()):
+        pass
+    check(not t.cables.barrier(), "cables without answer")
+    out = tun.received()
+    check(any(marks[4000] in p for p in out), "the permitted one is not in the tunnel")
+    check(not any(marks[4001] in p for p in out), "the other one is in the tunnel")
+    check(not any(f.mark in marks.values() for f in t.cables.log), "in clear on a cable")
+    t.enforce(links.OPEN)
 
 
 @test("PF-32", boards=("qemu-arm64",))
