@@ -14,10 +14,14 @@
 #include "span.h"
 
 #define CFG_FORMAT "luytre-config 1"
-#define CFG_NAME_BYTES 16  /* port name with NUL, as the kernel's IFNAMSIZ */
-#define CFG_ID_BYTES 33    /* names of objects, services, rules with NUL */
-#define CFG_TEXT_BYTES 257 /* agency, comments with NUL */
-#define CFG_MATCH_BYTES 97 /* bus path with NUL */
+#define CFG_NAME_BYTES 16          /* port name with NUL, as the kernel's IFNAMSIZ */
+#define CFG_ID_BYTES 33            /* names of objects, services, rules with NUL */
+#define CFG_TEXT_BYTES 257         /* agency, comments with NUL */
+#define CFG_MATCH_BYTES 97         /* bus path with NUL */
+#define CFG_KEY_BYTES 32           /* Curve25519 */
+#define CFG_KEY_TEXT_BYTES 45      /* its base64 with NUL */
+#define CFG_ENDPOINT_TEXT_BYTES 72 /* "[address]:port" */
+#define CFG_VLAN_ID_MAX 4094
 #define CFG_WINDOW_MIN_S 10U
 #define CFG_WINDOW_MAX_S 3600U
 #define CFG_RANGE_TEXT_BYTES 128 /* two addresses */
@@ -38,8 +42,11 @@ enum zone {
 	ZONE_MGMT,
 	ZONE_TSLCD,
 	ZONE_INTERNET,
+	ZONE_TUNNEL,
 	ZONE_COUNT
 };
+
+#define ZONE_NONE ZONE_COUNT /* a port that only carries VLANs: in no zone, no rule */
 
 #define ZONE_ALL ((1U << ZONE_COUNT) - 1)
 #define ZONE_OUTSIDE ((1U << ZONE_TSLCD) | (1U << ZONE_INTERNET))
@@ -81,21 +88,49 @@ struct cfg_timeout_info {
 };
 
 enum cfg_match { CFG_MATCH_BUS, CFG_MATCH_MAC, CFG_MATCH_NAME };
+enum cfg_kind { CFG_HARDWARE, CFG_VLAN, CFG_BRIDGE, CFG_WIREGUARD };
 enum cfg_action { CFG_PERMIT, CFG_DROP, CFG_REJECT };
+
+/* How one piece of hardware is found. */
+struct cfg_hw {
+	enum cfg_match match;
+	char text[CFG_MATCH_BYTES];
+};
+
+/* The other end of a tunnel. */
+struct cfg_peer {
+	uint8_t key[CFG_KEY_BYTES]; /* its public key */
+	bool has_endpoint;
+	struct net_addr endpoint;
+	uint16_t endpoint_port;     /* host byte order */
+	uint16_t keepalive_s;       /* 0: none */
+	struct net_prefix *allowed; /* networks behind it */
+	size_t allowed_count;
+};
 
 struct cfg_port {
 	char name[CFG_NAME_BYTES];
-	enum cfg_match match;
-	char match_text[CFG_MATCH_BYTES];
-	enum zone zone;
+	enum cfg_kind kind;
+	struct cfg_hw hw;       /* CFG_HARDWARE */
+	unsigned vlan_of;       /* CFG_VLAN: index of the port that carries it */
+	uint16_t vlan_id;       /* 1 to 4094 */
+	struct cfg_hw *members; /* CFG_BRIDGE */
+	size_t member_count;    /* at least 1 */
+	uint16_t listen;        /* CFG_WIREGUARD: UDP port, host byte order */
+	bool is_roaming;        /* peers without endpoint may call from outside */
+	struct cfg_peer *peers;
+	size_t peer_count;
+	enum zone zone;           /* ZONE_NONE for hardware that only carries VLANs */
 	struct net_prefix *addrs; /* with host bits */
 	size_t addr_count;
 };
 
 struct cfg_route {
 	struct net_prefix to;
-	struct net_addr via;
-	unsigned port; /* index of the port whose network holds @via */
+	struct net_addr via; /* family 0: straight into the tunnel @port */
+	unsigned port;       /* index of the port whose network holds @via */
+	bool is_allowed;     /* made from @allowed number @item of peer @peer of @port */
+	unsigned peer, item;
 };
 
 /* One service: a protocol with a port range or an ICMP type, or alone. */
@@ -226,6 +261,9 @@ const char *cfg_zone_name(enum zone zone);
 const char *cfg_action_name(enum cfg_action action);
 int cfg_parse(struct span text, struct cfg *out, struct cfg_error *error) MUST_CHECK;
 void cfg_clear(struct cfg *cfg);
+void cfg_key_text(const uint8_t key[CFG_KEY_BYTES], char text[CFG_KEY_TEXT_BYTES]);
+void cfg_endpoint_text(const struct cfg_peer *peer, char text[CFG_ENDPOINT_TEXT_BYTES]);
+const char *cfg_hw_kind(const struct cfg_hw *hw);
 void cfg_range_text(const struct net_range *v, char text[CFG_RANGE_TEXT_BYTES]);
 void cfg_time_text(int64_t utc_s, char text[CFG_TIME_TEXT_BYTES]);
 const struct cfg_timeout_info *cfg_timeout_info(enum cfg_timeout which);

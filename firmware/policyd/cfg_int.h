@@ -56,6 +56,18 @@ int cfg_selectors(struct reader *r, const json_t *j, struct cfg_rule *rule) MUST
 int cfg_families(struct reader *r, const struct cfg_rule *rule,
 		 unsigned *mask) MUST_CHECK;
 int cfg_read_ports(struct reader *r, const json_t *ports) MUST_CHECK;
+int cfg_read_hw(struct reader *r, const json_t *j, struct cfg_hw *hw) MUST_CHECK;
+int cfg_read_network(struct reader *r, const json_t *j, struct net_prefix *to) MUST_CHECK;
+int cfg_read_u16(struct reader *r, const json_t *j, unsigned min, unsigned max,
+		 uint16_t *out) MUST_CHECK;
+int cfg_read_vlan(struct reader *r, const json_t *j, struct cfg_port *port) MUST_CHECK;
+int cfg_read_bridge(struct reader *r, const json_t *j, struct cfg_port *port) MUST_CHECK;
+int cfg_read_tunnel(struct reader *r, const json_t *j, struct cfg_port *port) MUST_CHECK;
+int cfg_check_links(struct reader *r, const json_t *ports) MUST_CHECK;
+size_t cfg_allowed_count(const struct cfg *cfg);
+void cfg_allowed_routes(struct cfg *cfg);
+int cfg_check_tunnels(struct reader *r) MUST_CHECK;
+void cfg_enter_allowed(struct reader *r, const struct cfg_route *route);
 int cfg_read_routes(struct reader *r, const json_t *routes) MUST_CHECK;
 int cfg_ranges(struct reader *r, const json_t *list, struct net_range **out,
 	       size_t *count) MUST_CHECK;

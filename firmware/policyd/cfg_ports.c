@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const zone_names[ZONE_COUNT] = {
-	"lan", "server", "dmz", "wireless", "mgmt", "tslcd", "internet",
+	"lan", "server", "dmz", "wireless", "mgmt", "tslcd", "internet", "tunnel",
 };
 
 /*
@@ -55,11 +55,31 @@ static bool is_bus_path(const char *s)
 			 "0123456789._-:@,/") == strlen(s);
 }
 
-static int read_match(struct reader *r, const json_t *j, struct cfg_port *port)
+/*
+ * The property by which hardware is found, as the configuration names it.
+ */
+const char *cfg_hw_kind(const struct cfg_hw *hw)
+{
+	switch (hw->match) {
+	case CFG_MATCH_BUS:
+		return "bus";
+	case CFG_MATCH_MAC:
+		return "mac";
+	case CFG_MATCH_NAME:
+	default:
+		return "name";
+	}
+}
+
+/*
+ * Read how one piece of hardware is found. Returns ERR_OK or ERR_REFUSED.
+ */
+int cfg_read_hw(struct reader *r, const json_t *j, struct cfg_hw *hw)
 {
 	static const struct key keys[] = {
 		{"bus", false}, {"mac", false}, {"name", false}, {NULL, false}};
 	const char *s, *key;
+	size_t mark;
 	bool ok;
 
 	if (rd_object(r, j, keys) != ERR_OK)
@@ -68,32 +88,27 @@ static int read_match(struct reader *r, const json_t *j, struct cfg_port *port)
 		return rd_fail(r, "a port is matched by exactly one property",
 			       "keep one of bus, mac%s",
 			       CONFIG_BOARD_HOST ? ", name" : "");
-	if (json_object_get(j, "bus")) {
-		port->match = CFG_MATCH_BUS;
-		key = "bus";
-	} else if (json_object_get(j, "mac")) {
-		port->match = CFG_MATCH_MAC;
-		key = "mac";
-	} else {
-		port->match = CFG_MATCH_NAME;
-		key = "name";
-	}
-	(void)rd_enter(r, ".%s", key);
+	hw->match = json_object_get(j, "bus")   ? CFG_MATCH_BUS
+		    : json_object_get(j, "mac") ? CFG_MATCH_MAC
+						: CFG_MATCH_NAME;
+	key = cfg_hw_kind(hw);
+	mark = rd_enter(r, ".%s", key);
 	if (rd_string(r, json_object_get(j, key), &s) != ERR_OK)
 		return ERR_REFUSED;
-	if (port->match == CFG_MATCH_NAME && !CONFIG_BOARD_HOST)
+	if (hw->match == CFG_MATCH_NAME && !CONFIG_BOARD_HOST)
 		return rd_fail(
 			r, "kernel names change between boots",
 			"match by bus path, printed on the port list of the board");
-	ok = port->match == CFG_MATCH_MAC ? is_mac(s) : is_bus_path(s);
+	ok = hw->match == CFG_MATCH_MAC ? is_mac(s) : is_bus_path(s);
 	if (!ok || strlen(s) >= CFG_MATCH_BYTES)
 		return rd_fail(
 			r, "not a valid match value", "%s",
-			port->match == CFG_MATCH_MAC
+			hw->match == CFG_MATCH_MAC
 				? "write six lower case hex pairs: 02:4c:54:00:00:01"
 				: "write a path below /sys/devices without leading "
 				  "slash: platform/a003e00.virtio_mmio");
-	memcpy(port->match_text, s, strlen(s) + 1);
+	memcpy(hw->text, s, strlen(s) + 1);
+	rd_leave(r, mark);
 	return ERR_OK;
 }
 
@@ -112,7 +127,9 @@ static int read_zone(struct reader *r, const json_t *j, enum zone *out)
 			return ERR_OK;
 		}
 	}
-	return rd_failf(r, "use one of lan, server, dmz, wireless, mgmt, tslcd, internet",
+	return rd_failf(r,
+			"use one of lan, server, dmz, wireless, mgmt, tslcd, internet, "
+			"tunnel",
 			"there is no zone \"%.40s\"", s);
 }
 
@@ -167,13 +184,94 @@ static int read_addresses(struct reader *r, const json_t *list, struct cfg_port 
 	return ERR_OK;
 }
 
+/* What the port is made of: exactly one of the members that say so. */
+static int read_kind(struct reader *r, const json_t *j, struct cfg_port *port)
+{
+	static const struct {
+		const char *key;
+		enum cfg_kind kind;
+	} kinds[] = {{"match", CFG_HARDWARE},
+		     {"vlan", CFG_VLAN},
+		     {"bridge", CFG_BRIDGE},
+		     {"wireguard", CFG_WIREGUARD}};
+	const json_t *v = NULL;
+	const char *key = "";
+	unsigned count = 0;
+	size_t mark;
+	int err;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const json_t *have = json_object_get(j, kinds[i].key);
+
+		if (!have)
+			continue;
+		count++;
+		v = have;
+		key = kinds[i].key;
+		port->kind = kinds[i].kind;
+	}
+	if (count != 1)
+		return rd_fail(r, "a port is made of exactly one thing",
+			       "keep one of match, vlan, bridge, wireguard");
+	mark = rd_enter(r, ".%s", key);
+	switch (port->kind) {
+	case CFG_VLAN:
+		err = cfg_read_vlan(r, v, port);
+		break;
+	case CFG_BRIDGE:
+		err = cfg_read_bridge(r, v, port);
+		break;
+	case CFG_WIREGUARD:
+		err = cfg_read_tunnel(r, v, port);
+		break;
+	case CFG_HARDWARE:
+	default:
+		err = cfg_read_hw(r, v, &port->hw);
+		break;
+	}
+	if (err == ERR_OK)
+		rd_leave(r, mark);
+	return err;
+}
+
+/* Zone and addresses; hardware that only carries VLANs has neither. */
+static int read_place(struct reader *r, const json_t *j, struct cfg_port *port)
+{
+	const json_t *zone = json_object_get(j, "zone");
+	const json_t *addrs = json_object_get(j, "addresses");
+	size_t mark;
+
+	port->zone = ZONE_NONE;
+	if (!zone && port->kind != CFG_HARDWARE)
+		return rd_fail(r, "the key \"zone\" is missing",
+			       "add it; only hardware that carries VLANs may do without");
+	if (!zone && json_array_size(addrs) > 0)
+		return rd_fail(r, "a port in no zone has addresses",
+			       "give it a zone, or move the addresses to its VLANs");
+	if (zone && !addrs)
+		return rd_fail(r, "the key \"addresses\" is missing",
+			       "add it; [] for none");
+	if (zone) {
+		mark = rd_enter(r, ".zone");
+		if (read_zone(r, zone, &port->zone) != ERR_OK)
+			return ERR_REFUSED;
+		rd_leave(r, mark);
+	}
+	if (!addrs)
+		return ERR_OK;
+	mark = rd_enter(r, ".addresses");
+	if (read_addresses(r, addrs, port) != ERR_OK)
+		return ERR_REFUSED;
+	rd_leave(r, mark);
+	return ERR_OK;
+}
+
 static int read_port(struct reader *r, const json_t *j, struct cfg_port *port)
 {
-	static const struct key keys[] = {{"name", true},
-					  {"match", true},
-					  {"zone", true},
-					  {"addresses", true},
-					  {NULL, false}};
+	static const struct key keys[] = {{"name", true},       {"match", false},
+					  {"vlan", false},      {"bridge", false},
+					  {"zone", false},      {"wireguard", false},
+					  {"addresses", false}, {NULL, false}};
 	size_t mark;
 
 	if (rd_object(r, j, keys) != ERR_OK)
@@ -182,23 +280,13 @@ static int read_port(struct reader *r, const json_t *j, struct cfg_port *port)
 	if (read_port_name(r, json_object_get(j, "name"), port) != ERR_OK)
 		return ERR_REFUSED;
 	rd_leave(r, mark);
-	mark = rd_enter(r, ".match");
-	if (read_match(r, json_object_get(j, "match"), port) != ERR_OK)
+	if (read_kind(r, j, port) != ERR_OK)
 		return ERR_REFUSED;
-	rd_leave(r, mark);
-	mark = rd_enter(r, ".zone");
-	if (read_zone(r, json_object_get(j, "zone"), &port->zone) != ERR_OK)
-		return ERR_REFUSED;
-	rd_leave(r, mark);
-	mark = rd_enter(r, ".addresses");
-	if (read_addresses(r, json_object_get(j, "addresses"), port) != ERR_OK)
-		return ERR_REFUSED;
-	rd_leave(r, mark);
-	return ERR_OK;
+	return read_place(r, j, port);
 }
 
 /*
- * Read the list of ports. Names and matches must be unique.
+ * Read the list of ports. Names and hardware must be unique.
  */
 int cfg_read_ports(struct reader *r, const json_t *list)
 {
@@ -223,20 +311,17 @@ int cfg_read_ports(struct reader *r, const json_t *list)
 				return rd_fail(r, "the port name is used twice",
 					       "rename this one; ports[%zu] has it", k);
 			}
-			if (port->match == cfg->ports[k].match &&
-			    !strcmp(port->match_text, cfg->ports[k].match_text)) {
-				(void)rd_enter(r, ".match");
-				return rd_fail(r, "two ports match the same hardware",
-					       "correct one; ports[%zu] has it", k);
-			}
 		}
 		rd_leave(r, mark);
 	}
 	cfg->port_count = n;
-	return ERR_OK;
+	return cfg_check_links(r, list);
 }
 
-static int read_route_to(struct reader *r, const json_t *j, struct net_prefix *to)
+/*
+ * Read a network, "address/length" with the host bits clear.
+ */
+int cfg_read_network(struct reader *r, const json_t *j, struct net_prefix *to)
 {
 	char text[NET_TEXT_BYTES];
 	struct net_prefix network;
@@ -272,10 +357,17 @@ static int bind_route(struct reader *r, struct cfg_route *route)
 			if (net_addr_eq(&a->addr, &route->via))
 				return rd_fail(r, "the gateway is the appliance itself",
 					       "name the next router's address");
-			if (net_prefix_has(a, &route->via)) {
-				route->port = p;
-				return ERR_OK;
-			}
+			if (!net_prefix_has(a, &route->via))
+				continue;
+			if (cfg->ports[p].kind == CFG_WIREGUARD)
+				return rd_failf(
+					r,
+					"write the network into \"allowed\" of a peer "
+					"instead: it is routed by itself",
+					"the gateway is behind the tunnel %s",
+					cfg->ports[p].name);
+			route->port = p;
+			return ERR_OK;
 		}
 	}
 	return rd_failf(r, "correct the gateway, or give a port an address beside it",
@@ -292,7 +384,7 @@ static int read_route(struct reader *r, const json_t *j, struct cfg_route *route
 	if (rd_object(r, j, keys) != ERR_OK)
 		return ERR_REFUSED;
 	mark = rd_enter(r, ".to");
-	if (read_route_to(r, json_object_get(j, "to"), &route->to) != ERR_OK)
+	if (cfg_read_network(r, json_object_get(j, "to"), &route->to) != ERR_OK)
 		return ERR_REFUSED;
 	rd_leave(r, mark);
 	mark = rd_enter(r, ".via");
@@ -320,7 +412,12 @@ int cfg_read_routes(struct reader *r, const json_t *list)
 
 	if (list && rd_array(r, list, CONFIG_CFG_MAX_ROUTES, "CFG_MAX_ROUTES", &n))
 		return ERR_REFUSED;
-	cfg->routes = rd_take(r, n, sizeof(*cfg->routes));
+	if (n + cfg_allowed_count(cfg) > CONFIG_CFG_MAX_ROUTES)
+		return rd_failf(r, "join networks, or build with a larger limit",
+				"routes and \"allowed\" networks together are over the "
+				"limit CFG_MAX_ROUTES = %u",
+				(unsigned)CONFIG_CFG_MAX_ROUTES);
+	cfg->routes = rd_take(r, n + cfg_allowed_count(cfg), sizeof(*cfg->routes));
 	if (!cfg->routes)
 		return ERR_REFUSED;
 	for (size_t i = 0; i < n; i++) {
@@ -331,6 +428,7 @@ int cfg_read_routes(struct reader *r, const json_t *list)
 		rd_leave(r, mark);
 	}
 	cfg->route_count = n;
+	cfg_allowed_routes(cfg);
 	return ERR_OK;
 }
 
@@ -369,6 +467,15 @@ static int check_port_network(struct reader *r, unsigned p, size_t i)
 	return ERR_OK;
 }
 
+/* Go to where the route was written. */
+static void enter_route(struct reader *r, size_t i)
+{
+	if (r->cfg->routes[i].is_allowed)
+		cfg_enter_allowed(r, &r->cfg->routes[i]);
+	else
+		(void)rd_enter(r, "[%zu].to", i);
+}
+
 /* A route must not take (a part of) a port's own network away, nor stand twice. */
 static int check_route(struct reader *r, size_t i)
 {
@@ -382,7 +489,7 @@ static int check_route(struct reader *r, size_t i)
 
 			if (!net_prefix_overlaps(&a, to) || to->len < a.len)
 				continue;
-			(void)rd_enter(r, "[%zu].to", i);
+			enter_route(r, i);
 			return rd_failf(
 				r,
 				"remove the route, or renumber the port's network; a "
@@ -396,13 +503,15 @@ static int check_route(struct reader *r, size_t i)
 	for (size_t k = 0; k < i; k++) {
 		if (cfg->routes[k].to.len == to->len &&
 		    net_addr_eq(&cfg->routes[k].to.addr, &to->addr)) {
-			(void)rd_enter(r, "[%zu].to", i);
+			enter_route(r, i);
 			return rd_fail(
 				r, "the same network is routed twice",
-				"remove one; routes[%zu] has it; when both sides "
-				"have it, one must be renumbered or known here by "
-				"another prefix (nat.prefix of that side's router)",
-				k);
+				"remove one; %s has it; when both sides have it, one "
+				"must be renumbered or known here by another prefix "
+				"(nat.prefix of that side's router)",
+				cfg->routes[k].is_allowed
+					? cfg->ports[cfg->routes[k].port].name
+					: "another route");
 		}
 	}
 	return ERR_OK;
@@ -429,5 +538,5 @@ int cfg_check_networks(struct reader *r)
 			return ERR_REFUSED;
 	}
 	rd_leave(r, mark);
-	return ERR_OK;
+	return cfg_check_tunnels(r);
 }

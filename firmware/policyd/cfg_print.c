@@ -130,18 +130,89 @@ static json_t *port_names(const struct cfg *cfg, uint32_t mask)
 	return list;
 }
 
-static json_t *port_object(const struct cfg_port *p)
+static json_t *hw_object(const struct cfg_hw *hw)
 {
-	static const char *const kinds[] = {"bus", "mac", "name"};
-	json_t *addrs = json_array();
+	return json_pack("{s:s}", cfg_hw_kind(hw), hw->text);
+}
+
+static json_t *prefix_list(const struct net_prefix *v, size_t n)
+{
+	json_t *list = json_array();
 	char text[NET_TEXT_BYTES];
 
-	for (size_t i = 0; i < p->addr_count; i++)
-		(void)json_array_append_new(
-			addrs, json_string(net_prefix_text(&p->addrs[i], text)));
-	return json_pack("{s:s, s:{s:s}, s:s, s:o}", "name", p->name, "match",
-			 kinds[p->match], p->match_text, "zone", cfg_zone_name(p->zone),
-			 "addresses", addrs);
+	for (size_t i = 0; i < n; i++)
+		(void)json_array_append_new(list,
+					    json_string(net_prefix_text(&v[i], text)));
+	return list;
+}
+
+static json_t *peer_object(const struct cfg_peer *peer)
+{
+	char key[CFG_KEY_TEXT_BYTES], endpoint[CFG_ENDPOINT_TEXT_BYTES];
+	json_t *j = json_object();
+
+	cfg_key_text(peer->key, key);
+	(void)json_object_set_new(j, "public_key", json_string(key));
+	if (peer->has_endpoint) {
+		cfg_endpoint_text(peer, endpoint);
+		(void)json_object_set_new(j, "endpoint", json_string(endpoint));
+	}
+	(void)json_object_set_new(j, "allowed",
+				  prefix_list(peer->allowed, peer->allowed_count));
+	if (peer->keepalive_s)
+		(void)json_object_set_new(j, "keepalive",
+					  json_integer(peer->keepalive_s));
+	return j;
+}
+
+static json_t *tunnel_object(const struct cfg_port *p)
+{
+	json_t *peers = json_array();
+	json_t *j;
+
+	for (size_t i = 0; i < p->peer_count; i++)
+		(void)json_array_append_new(peers, peer_object(&p->peers[i]));
+	j = json_pack("{s:i, s:o}", "listen", (int)p->listen, "peers", peers);
+	if (p->is_roaming)
+		(void)json_object_set_new(j, "roaming", json_true());
+	return j;
+}
+
+static json_t *bridge_object(const struct cfg_port *p)
+{
+	json_t *members = json_array();
+
+	for (size_t i = 0; i < p->member_count; i++)
+		(void)json_array_append_new(members, hw_object(&p->members[i]));
+	return json_pack("{s:o}", "members", members);
+}
+
+static json_t *port_object(const struct cfg *cfg, const struct cfg_port *p)
+{
+	json_t *j = json_pack("{s:s}", "name", p->name);
+
+	switch (p->kind) {
+	case CFG_VLAN:
+		(void)json_object_set_new(j, "vlan",
+					  json_pack("{s:s, s:i}", "of",
+						    cfg->ports[p->vlan_of].name, "id",
+						    (int)p->vlan_id));
+		break;
+	case CFG_BRIDGE:
+		(void)json_object_set_new(j, "bridge", bridge_object(p));
+		break;
+	case CFG_WIREGUARD:
+		(void)json_object_set_new(j, "wireguard", tunnel_object(p));
+		break;
+	case CFG_HARDWARE:
+	default:
+		(void)json_object_set_new(j, "match", hw_object(&p->hw));
+		break;
+	}
+	if (p->zone != ZONE_NONE)
+		(void)json_object_set_new(j, "zone", json_string(cfg_zone_name(p->zone)));
+	(void)json_object_set_new(j, "addresses", prefix_list(p->addrs, p->addr_count));
+	return j;
 }
 
 static void put_number(json_t *j, const char *key, uint32_t n)
@@ -288,6 +359,8 @@ static json_t *route_list(const struct cfg *cfg)
 	for (size_t i = 0; i < cfg->route_count; i++) {
 		const struct cfg_route *r = &cfg->routes[i];
 
+		if (r->is_allowed)
+			continue; /* stands in its tunnel */
 		(void)json_array_append_new(
 			list, json_pack("{s:s, s:s}", "to", net_prefix_text(&r->to, to),
 					"via", net_addr_text(&r->via, via)));
@@ -338,7 +411,7 @@ void cfg_print(const struct cfg *cfg, FILE *f)
 	json_t *root;
 
 	for (size_t i = 0; i < cfg->port_count; i++)
-		(void)json_array_append_new(ports, port_object(&cfg->ports[i]));
+		(void)json_array_append_new(ports, port_object(cfg, &cfg->ports[i]));
 	for (size_t i = 0; i < cfg->object_count; i++)
 		(void)json_object_set_new(
 			objects, cfg->objects[i].name,

@@ -53,7 +53,7 @@ int cfg_zones(struct reader *r, const json_t *list, uint32_t *mask, bool *any)
 		if (z == ZONE_COUNT)
 			return rd_failf(r,
 					"use lan, server, dmz, wireless, mgmt, tslcd, "
-					"internet or any",
+					"internet, tunnel or any",
 					"the rule names the missing zone \"%.40s\"", s);
 		*mask |= 1U << z;
 		rd_leave(r, mark);
@@ -84,6 +84,9 @@ static int read_port_list(struct reader *r, const json_t *list, uint32_t zones,
 		if (p == cfg->port_count)
 			return rd_failf(r, "use the name of a port in \"ports\"",
 					"there is no port \"%.40s\"", s);
+		if (cfg->ports[p].zone == ZONE_NONE)
+			return rd_failf(r, "name one of its VLANs",
+					"port \"%s\" is in no zone", s);
 		if (!(zones & (1U << cfg->ports[p].zone)))
 			return rd_failf(
 				r, "name a port of the rule's zones",

@@ -8,7 +8,8 @@
  *
  * `input` and `output` serve only what a router needs on its links: neighbour
  * discovery, multicast listener discovery, ICMP errors, and a limited echo
- * answer to inside zones. Nothing on the appliance listens.
+ * answer to inside zones. Nothing on the appliance listens but the ends of
+ * tunnels (compile_local.c).
  */
 #include "compile.h"
 #include "compile_int.h"
@@ -157,7 +158,8 @@ static void port_sets(const struct cfg *cfg, struct prog *p)
 	}
 	s = ifname_set(p, "inside", TYPE_IFNAME, 16, 0);
 	for (size_t i = 0; s && i < cfg->port_count; i++) {
-		struct prog_elem *e = (1U << cfg->ports[i].zone) & ZONE_OUTSIDE
+		enum zone zone = cfg->ports[i].zone;
+		struct prog_elem *e = zone == ZONE_NONE || ((1U << zone) & ZONE_OUTSIDE)
 					      ? NULL
 					      : prog_add_elem(p, s);
 
@@ -259,6 +261,7 @@ static void local_rules(const struct cfg *cfg, struct prog *p)
 	accept_icmp6(p, "input", "built-in mld", ICMP6_MLD_QUERY, 1);
 	accept_echo(p, 4);
 	accept_echo(p, 6);
+	compile_local_tunnels(cfg, p, "input");
 	drop_rest(p, "input", "built-in default-deny");
 
 	accept_lo(p, "output", NFT_META_OIFNAME);
@@ -269,6 +272,7 @@ static void local_rules(const struct cfg *cfg, struct prog *p)
 	accept_icmp6(p, "output", "built-in mld", ICMP6_MLD_DONE, 1);
 	accept_icmp6(p, "output", "built-in mld", ICMP6_MLD2_REPORT, 1);
 	compile_half_open_output(cfg, p);
+	compile_local_tunnels(cfg, p, "output");
 	drop_rest(p, "output", "built-in default-deny");
 }
 
@@ -328,6 +332,7 @@ int compile_cfg(const struct cfg *cfg, struct prog *out)
 	}
 	port_sets(cfg, out);
 	forward_rules(cfg, out);
+	compile_local_sets(cfg, out);
 	local_rules(cfg, out);
 	compile_nat(cfg, out);
 	return out->is_full ? ERR_LIMIT : ERR_OK;

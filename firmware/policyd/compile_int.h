@@ -39,6 +39,8 @@ void guard_log(struct prog *p, const char *chain, const char *name);
 void guard_drop(struct prog *p, struct nftnl_rule *r, const char *name);
 void compile_tunnel_sets(struct prog *p);
 void compile_tunnel_rules(struct prog *p);
+void compile_local_sets(const struct cfg *cfg, struct prog *p);
+void compile_local_tunnels(const struct cfg *cfg, struct prog *p, const char *chain);
 void compile_rule(const struct cfg *cfg, const struct cfg_rule *rule, struct prog *p,
 		  const char *chain, enum zone from);
 struct prog_set *rule_new_set(struct prog *p, const char *kind, uint32_t key_type,

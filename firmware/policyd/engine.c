@@ -176,7 +176,7 @@ int engine_shut(struct engine *e)
 /* Everything but the rules, read back: ports, settings, forwarding. */
 static int verify_rest(struct engine *e, const struct cfg *cfg)
 {
-	int r = rtnl_verify(&e->rtnl, cfg);
+	int r = rtnl_verify(&e->rtnl, cfg, NULL);
 
 	if (r != ERR_OK) {
 		because(e, e->rtnl.why);
@@ -201,9 +201,9 @@ static int enforce(struct engine *e, const struct cfg *cfg, const struct prog *p
 		r = sysctl_harden(cfg, e->why, sizeof(e->why));
 	if (r != ERR_OK)
 		return r;
-	r = rtnl_apply(&e->rtnl, cfg);
+	r = rtnl_apply(&e->rtnl, cfg, NULL);
 	if (r == ERR_OK)
-		r = rtnl_verify(&e->rtnl, cfg);
+		r = rtnl_verify(&e->rtnl, cfg, NULL);
 	if (r != ERR_OK) {
 		because(e, e->rtnl.why);
 		return r;

@@ -49,14 +49,15 @@ void intake_too_long(size_t n, size_t max, struct cfg_error *error)
 void intake_explain_engine(const struct engine *e, int code, char *text, size_t max)
 {
 	struct cfg_error error = {.path = "$"};
-	bool is_port = code == ERR_NOENT || code == ERR_EXIST;
+	const char *fix = "send this line to support; in force is what the next line "
+			  "says";
 
+	if (code == ERR_NOENT || code == ERR_EXIST)
+		fix = "correct \"match\" of this port, or plug the interface in";
+	else if (code == ERR_TYPE)
+		fix = "remove this port: this firmware cannot make it";
 	(void)snprintf(error.reason, sizeof(error.reason), "%.250s", e->why);
-	(void)snprintf(
-		error.fix, sizeof(error.fix), "%s",
-		is_port ? "correct \"match\" of this port, or plug the interface in"
-			: "send this line to support; in force is what the next "
-			  "line says");
+	(void)snprintf(error.fix, sizeof(error.fix), "%s", fix);
 	intake_explain(&error, text, max);
 }
 

@@ -1,9 +1,10 @@
 /*
- * DESIGN: ports are found by where they are plugged (bus path) or by MAC, and
- * get the configured name while they are down; only configured ports are ever
- * brought up. Addresses and routes are made to equal the configuration: what
- * is missing is added, what is ours and surplus is removed. Everything can be
- * applied again without effect.
+ * DESIGN: hardware is found by where it is plugged (bus path) or by MAC, and
+ * gets the configured name while it is down; VLANs, bridges and tunnels are
+ * made and bear our mark, a link group; only configured ports are ever brought
+ * up. Links, addresses and routes are made to equal the configuration: what is
+ * missing is added, what is ours and surplus is removed, what is foreign stays
+ * down. Everything can be applied again without effect.
  */
 #include "rtnl.h"
 #include "rtnl_int.h"
@@ -18,6 +19,7 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -101,6 +103,85 @@ struct nlmsghdr *rtnl_request(uint8_t *buf, uint16_t type, uint16_t flags, size_
 	return h;
 }
 
+static void on_vlan_or_bridge(struct rtnl_link *l, struct nlattr *data)
+{
+	struct nlattr *a;
+
+	mnl_attr_for_each_nested(a, data)
+	{
+		uint16_t type = mnl_attr_get_type(a);
+
+		if (!strcmp(l->kind, "vlan") && type == IFLA_VLAN_ID)
+			l->vlan_id = mnl_attr_get_u16(a);
+		if (!strcmp(l->kind, "bridge") && type == IFLA_BR_STP_STATE)
+			l->is_talking |= mnl_attr_get_u32(a) != 0;
+		if (!strcmp(l->kind, "bridge") && type == IFLA_BR_MCAST_SNOOPING)
+			l->is_talking |= mnl_attr_get_u8(a) != 0;
+	}
+}
+
+static void on_link_info(struct rtnl_link *l, struct nlattr *info)
+{
+	struct nlattr *a, *data = NULL;
+
+	mnl_attr_for_each_nested(a, info)
+	{
+		if (mnl_attr_get_type(a) == IFLA_INFO_KIND)
+			(void)snprintf(l->kind, sizeof(l->kind), "%s",
+				       mnl_attr_get_str(a));
+		if (mnl_attr_get_type(a) == IFLA_INFO_DATA)
+			data = a;
+	}
+	if (data)
+		on_vlan_or_bridge(l, data);
+}
+
+static void on_families(struct rtnl_link *l, struct nlattr *spec)
+{
+	struct nlattr *family, *a;
+
+	mnl_attr_for_each_nested(family, spec)
+	{
+		if (mnl_attr_get_type(family) != AF_INET6)
+			continue;
+		mnl_attr_for_each_nested(a, family)
+		{
+			if (mnl_attr_get_type(a) == IFLA_INET6_ADDR_GEN_MODE)
+				l->is_mute = mnl_attr_get_u8(a) == IN6_ADDR_GEN_MODE_NONE;
+		}
+	}
+}
+
+static void on_link_attr(struct rtnl_link *l, struct nlattr *a)
+{
+	switch (mnl_attr_get_type(a)) {
+	case IFLA_IFNAME:
+		(void)snprintf(l->name, sizeof(l->name), "%s", mnl_attr_get_str(a));
+		break;
+	case IFLA_ADDRESS:
+		if (mnl_attr_get_payload_len(a) == sizeof(l->mac))
+			memcpy(l->mac, mnl_attr_get_payload(a), sizeof(l->mac));
+		break;
+	case IFLA_GROUP:
+		l->group = mnl_attr_get_u32(a);
+		break;
+	case IFLA_MASTER:
+		l->master = (int)mnl_attr_get_u32(a);
+		break;
+	case IFLA_LINK:
+		l->parent = (int)mnl_attr_get_u32(a);
+		break;
+	case IFLA_LINKINFO:
+		on_link_info(l, a);
+		break;
+	case IFLA_AF_SPEC:
+		on_families(l, a);
+		break;
+	default:
+		break;
+	}
+}
+
 static int on_link(const struct nlmsghdr *h, void *data)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(h);
@@ -116,15 +197,7 @@ static int on_link(const struct nlmsghdr *h, void *data)
 	l->is_up = (info->ifi_flags & IFF_UP) != 0;
 	l->has_carrier = (info->ifi_flags & RTNL_LOWER_UP) != 0;
 	l->is_ether = info->ifi_type == ARPHRD_ETHER;
-	mnl_attr_for_each(a, h, sizeof(*info))
-	{
-		if (mnl_attr_get_type(a) == IFLA_IFNAME)
-			(void)snprintf(l->name, sizeof(l->name), "%s",
-				       mnl_attr_get_str(a));
-		if (mnl_attr_get_type(a) == IFLA_ADDRESS &&
-		    mnl_attr_get_payload_len(a) == sizeof(l->mac))
-			memcpy(l->mac, mnl_attr_get_payload(a), sizeof(l->mac));
-	}
+	mnl_attr_for_each(a, h, sizeof(*info)) on_link_attr(l, a);
 	return MNL_CB_OK;
 }
 
@@ -163,48 +236,20 @@ int rtnl_read_links(struct rtnl *r)
 	return err;
 }
 
-static bool link_matches(const struct rtnl_link *l, const struct cfg_port *port)
+/* Find one piece of hardware. */
+static int find_hw(struct rtnl *r, const struct cfg_port *port, const struct cfg_hw *hw,
+		   int *link)
 {
-	size_t n = strlen(port->match_text);
-	char mac[18];
-
-	if (!l->is_ether)
-		return false;
-	switch (port->match) {
-	case CFG_MATCH_BUS:
-		return strncmp(l->bus, port->match_text, n) == 0 &&
-		       (l->bus[n] == '\0' || l->bus[n] == '/');
-	case CFG_MATCH_MAC:
-		(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x",
-			       l->mac[0], l->mac[1], l->mac[2], l->mac[3], l->mac[4],
-			       l->mac[5]);
-		return !strcmp(mac, port->match_text);
-	case CFG_MATCH_NAME:
-	default:
-		return !strcmp(l->name, port->match_text) || !strcmp(l->name, port->name);
-	}
-}
-
-/*
- * Find the interface of a port in r->links.
- *
- * @link  index into r->links
- *
- * Returns ERR_OK, ERR_NOENT (nothing is plugged there) or ERR_EXIST (the match
- * fits several); r->why says it with what there is.
- */
-int rtnl_find_port(struct rtnl *r, const struct cfg_port *port, int *link)
-{
+	const char *name = port->kind == CFG_HARDWARE ? port->name : NULL;
 	int found = -1;
 
 	for (size_t i = 0; i < r->link_count; i++) {
-		if (!link_matches(&r->links[i], port))
+		if (!rtnl_hw_matches(&r->links[i], hw, name))
 			continue;
 		if (found >= 0) {
 			(void)snprintf(r->why, sizeof(r->why),
 				       "port %s: \"%s\" fits both %s and %s", port->name,
-				       port->match_text, r->links[found].name,
-				       r->links[i].name);
+				       hw->text, r->links[found].name, r->links[i].name);
 			return ERR_EXIST;
 		}
 		found = (int)i;
@@ -212,41 +257,103 @@ int rtnl_find_port(struct rtnl *r, const struct cfg_port *port, int *link)
 	if (found < 0) {
 		(void)snprintf(r->why, sizeof(r->why),
 			       "port %s: no network interface matches \"%s\"", port->name,
-			       port->match_text);
+			       hw->text);
 		return ERR_NOENT;
 	}
 	*link = found;
 	return ERR_OK;
 }
 
-/* Change flags and, with @name, the name of an interface. */
-static int set_link(struct rtnl *r, int index, bool up, const char *name)
+/* Take a piece of hardware for port number @p; it must not be another's. */
+static int take_hw(struct rtnl *r, const struct cfg *cfg, size_t p,
+		   const struct cfg_hw *hw, int *owner, int *link)
 {
-	uint8_t buf[RTNL_MSG_BYTES];
-	struct ifinfomsg *info;
-	void *extra;
-	struct nlmsghdr *h =
-		rtnl_request(buf, RTM_NEWLINK, NLM_F_ACK, sizeof(*info), &extra);
-	int err;
+	int err = find_hw(r, &cfg->ports[p], hw, link);
 
-	info = extra;
-	info->ifi_family = AF_UNSPEC;
-	info->ifi_index = index;
-	info->ifi_change = IFF_UP;
-	info->ifi_flags = up ? IFF_UP : 0;
-	if (name)
-		mnl_attr_put_strz(h, IFLA_IFNAME, name);
-	err = rtnl_run(r, h, NULL, NULL);
 	if (err != ERR_OK)
-		(void)snprintf(r->why, sizeof(r->why), "interface %s: %s",
-			       name ? name : "", strerror(errno));
+		return err;
+	if (owner[*link] >= 0) {
+		(void)snprintf(r->why, sizeof(r->why),
+			       "ports %s and %s are the same interface",
+			       cfg->ports[owner[*link]].name, cfg->ports[p].name);
+		return ERR_EXIST;
+	}
+	owner[*link] = (int)p;
+	return ERR_OK;
+}
+
+/* The interface that we made for a port earlier, -1 for none. */
+static int find_made(const struct rtnl *r, const struct cfg *cfg,
+		     const struct rtnl_plan *plan, size_t p)
+{
+	const struct cfg_port *port = &cfg->ports[p];
+
+	for (size_t i = 0; i < r->link_count; i++) {
+		const struct rtnl_link *l = &r->links[i];
+		int of = port->kind == CFG_VLAN ? plan->port[port->vlan_of] : -1;
+
+		if (!rtnl_is_made_for(l, port))
+			continue;
+		if (port->kind != CFG_VLAN || (of >= 0 && l->vlan_id == port->vlan_id &&
+					       l->parent == r->links[of].index))
+			return (int)i;
+	}
+	return -1;
+}
+
+/*
+ * Find the interface of every port and member, each of another one. What has
+ * to be made first is -1.
+ *
+ * Returns ERR_OK, ERR_NOENT (nothing is plugged there) or ERR_EXIST (a match
+ * fits several, or one interface is two ports); r->why says it.
+ */
+int rtnl_plan(struct rtnl *r, const struct cfg *cfg, struct rtnl_plan *plan)
+{
+	int owner[RTNL_LINKS_MAX];
+	int err = ERR_OK;
+
+	for (size_t i = 0; i < RTNL_LINKS_MAX; i++)
+		owner[i] = -1;
+	for (size_t p = 0; err == ERR_OK && p < cfg->port_count; p++) {
+		const struct cfg_port *port = &cfg->ports[p];
+
+		plan->port[p] = -1;
+		if (port->kind == CFG_HARDWARE)
+			err = take_hw(r, cfg, p, &port->hw, owner, &plan->port[p]);
+		for (size_t m = 0; err == ERR_OK && m < port->member_count; m++)
+			err = take_hw(r, cfg, p, &port->members[m], owner,
+				      &plan->member[p][m]);
+	}
+	/* VLANs last: whose they are depends on the port that carries them */
+	for (int is_vlan = 0; is_vlan <= 1; is_vlan++) {
+		for (size_t p = 0; err == ERR_OK && p < cfg->port_count; p++) {
+			enum cfg_kind kind = cfg->ports[p].kind;
+
+			if (kind != CFG_HARDWARE && (kind == CFG_VLAN) == is_vlan)
+				plan->port[p] = find_made(r, cfg, plan, p);
+		}
+	}
 	return err;
 }
 
 /*
+ * Whether all hardware of the configuration is there; nothing is changed.
+ *
+ * Returns ERR_OK, ERR_NOENT or ERR_EXIST with r->why, or another error.
+ */
+int rtnl_check(struct rtnl *r, const struct cfg *cfg)
+{
+	struct rtnl_plan plan;
+	int err = rtnl_read_links(r);
+
+	return err == ERR_OK ? rtnl_plan(r, cfg, &plan) : err;
+}
+
+/*
  * Take every interface down that will not be the same port in @cfg as it is
- * now: unknown hardware, and ports whose hardware or name changes. @cfg NULL
- * takes all down but loopback.
+ * now: unknown hardware, and ports whose hardware, name, members or VLAN
+ * changes. @cfg NULL takes all down but loopback.
  */
 int rtnl_isolate(struct rtnl *r, const struct cfg *cfg)
 {
@@ -254,19 +361,22 @@ int rtnl_isolate(struct rtnl *r, const struct cfg *cfg)
 
 	for (size_t i = 0; err == ERR_OK && i < r->link_count; i++) {
 		const struct rtnl_link *l = &r->links[i];
-		bool stays = false;
+		bool stays = !strcmp(l->name, "lo") || (cfg && rtnl_is_member(r, cfg, l));
 
 		for (size_t p = 0; cfg && p < cfg->port_count; p++)
-			stays |= !strcmp(l->name, cfg->ports[p].name) &&
-				 link_matches(l, &cfg->ports[p]);
-		if (l->is_up && !stays && strcmp(l->name, "lo") != 0)
-			err = set_link(r, l->index, false, NULL);
+			stays |= rtnl_is_port(r, cfg, p, l);
+		if (l->is_up && !stays)
+			err = rtnl_set_link(r, l, false, NULL);
 	}
 	return err;
 }
 
-/* A port name that other hardware still has must be set free first. */
-static int free_name(struct rtnl *r, const char *name, int but_index)
+/*
+ * Set a name free that another interface has: it goes down and is renamed.
+ *
+ * @but_index  the interface that may have it, 0 for none
+ */
+int rtnl_free_name(struct rtnl *r, const char *name, int but_index)
 {
 	char spare[CFG_NAME_BYTES];
 
@@ -276,128 +386,95 @@ static int free_name(struct rtnl *r, const char *name, int but_index)
 		if (l->index == but_index || strcmp(l->name, name) != 0)
 			continue;
 		(void)snprintf(spare, sizeof(spare), "off%d", l->index);
-		if (set_link(r, l->index, false, spare) != ERR_OK)
+		if (rtnl_set_link(r, l, false, spare) != ERR_OK)
 			return ERR_KERNEL;
 		memcpy(l->name, spare, sizeof(l->name));
 	}
 	return ERR_OK;
 }
 
-/* The interface of every port, each of another one. */
-static int find_ports(struct rtnl *r, const struct cfg *cfg, int *links)
+static int name_ports(struct rtnl *r, const struct cfg *cfg, const struct rtnl_plan *plan)
 {
 	for (size_t p = 0; p < cfg->port_count; p++) {
-		int err = rtnl_find_port(r, &cfg->ports[p], &links[p]);
+		const char *name = cfg->ports[p].name;
+		struct rtnl_link *l = plan->port[p] < 0 ? NULL : &r->links[plan->port[p]];
 
-		if (err != ERR_OK)
-			return err;
-		for (size_t q = 0; q < p; q++) {
-			if (links[q] != links[p])
-				continue;
-			(void)snprintf(r->why, sizeof(r->why),
-				       "ports %s and %s are the same interface",
-				       cfg->ports[q].name, cfg->ports[p].name);
-			return ERR_EXIST;
+		if (l && !strcmp(l->name, name))
+			continue;
+		if (rtnl_free_name(r, name, l ? l->index : 0) != ERR_OK ||
+		    (l && rtnl_set_link(r, l, false, name) != ERR_OK))
+			return ERR_KERNEL;
+		if (l)
+			(void)snprintf(l->name, sizeof(l->name), "%s", name);
+	}
+	return ERR_OK;
+}
+
+/* Addresses first, then up; what carries VLANs before the VLANs. Loopback has
+ * the kernel's own addresses only. */
+static int fill_ports(struct rtnl *r, const struct cfg *cfg, const struct cfg *also,
+		      const struct rtnl_plan *plan)
+{
+	struct rtnl_wanted want;
+	int err = ERR_OK;
+
+	memset(&want, 0, sizeof(want));
+	for (size_t i = 0; err == ERR_OK && i < r->link_count; i++) {
+		const struct rtnl_link *l = &r->links[i];
+
+		if (strcmp(l->name, "lo") != 0 && !rtnl_is_member(r, cfg, l))
+			continue;
+		err = rtnl_set_addrs(r, l, &want);
+		if (err == ERR_OK && !l->is_up)
+			err = rtnl_set_link(r, l, true, NULL);
+	}
+	for (size_t p = 0; err == ERR_OK && p < cfg->port_count; p++) {
+		rtnl_want_addrs(cfg, also, p, &want);
+		err = rtnl_set_addrs(r, &r->links[plan->port[p]], &want);
+	}
+	for (int is_vlan = 0; is_vlan <= 1; is_vlan++) {
+		for (size_t p = 0; err == ERR_OK && p < cfg->port_count; p++) {
+			if ((cfg->ports[p].kind == CFG_VLAN) == is_vlan)
+				err = rtnl_set_link(r, &r->links[plan->port[p]], true,
+						    NULL);
 		}
 	}
-	return ERR_OK;
-}
-
-/*
- * Whether every port of the configuration has its interface; nothing is
- * changed.
- *
- * Returns ERR_OK, ERR_NOENT or ERR_EXIST with r->why, or another error.
- */
-int rtnl_check(struct rtnl *r, const struct cfg *cfg)
-{
-	int links[CONFIG_CFG_MAX_PORTS];
-	int err = rtnl_read_links(r);
-
-	return err == ERR_OK ? find_ports(r, cfg, links) : err;
-}
-
-static int name_ports(struct rtnl *r, const struct cfg *cfg, int *links)
-{
-	int err = find_ports(r, cfg, links);
-
-	if (err != ERR_OK)
-		return err;
-	for (size_t p = 0; p < cfg->port_count; p++) {
-		struct rtnl_link *l = &r->links[links[p]];
-		const char *name = cfg->ports[p].name;
-
-		if (!strcmp(l->name, name))
-			continue;
-		if (free_name(r, name, l->index) != ERR_OK ||
-		    set_link(r, l->index, false, name) != ERR_OK)
-			return ERR_KERNEL;
-		(void)snprintf(l->name, sizeof(l->name), "%s", name);
-	}
-	return ERR_OK;
+	return err;
 }
 
 /*
  * Make links, addresses and routes equal to the configuration: find and name
- * the ports, set addresses, bring the ports up, set routes.
+ * the hardware, delete and make what is virtual, set addresses, bring the ports
+ * up, set routes.
  *
- * Returns ERR_OK, or an error with r->why.
+ * @also  a configuration whose addresses on ports of the same name stay as
+ *        additional ones, unless they fall into the network of another port of
+ *        @cfg; NULL for none
+ *
+ * Returns ERR_OK, ERR_TYPE (the kernel cannot make such a port), or another
+ * error with r->why.
  */
-int rtnl_apply(struct rtnl *r, const struct cfg *cfg)
+int rtnl_apply(struct rtnl *r, const struct cfg *cfg, const struct cfg *also)
 {
-	int links[CONFIG_CFG_MAX_PORTS];
+	struct rtnl_plan plan;
 	int err = rtnl_read_links(r);
 
 	if (err == ERR_OK)
-		err = name_ports(r, cfg, links);
-	for (size_t i = 0; err == ERR_OK && i < r->link_count; i++) {
-		if (!strcmp(r->links[i].name, "lo") && !r->links[i].is_up)
-			err = set_link(r, r->links[i].index, true, NULL);
-	}
-	for (size_t p = 0; err == ERR_OK && p < cfg->port_count; p++)
-		err = rtnl_set_addrs(r, r->links[links[p]].index, &cfg->ports[p]);
-	for (size_t p = 0; err == ERR_OK && p < cfg->port_count; p++)
-		err = set_link(r, r->links[links[p]].index, true, NULL);
+		err = rtnl_plan(r, cfg, &plan);
+	if (err == ERR_OK)
+		err = rtnl_clear_links(r, cfg, &plan);
+	if (err == ERR_OK)
+		err = rtnl_read_links(r);
+	if (err == ERR_OK)
+		err = rtnl_plan(r, cfg, &plan);
+	if (err == ERR_OK)
+		err = name_ports(r, cfg, &plan);
+	if (err == ERR_OK)
+		err = rtnl_make_links(r, cfg, &plan);
+	if (err == ERR_OK)
+		err = fill_ports(r, cfg, also, &plan);
 	if (err == ERR_OK)
 		err = rtnl_set_routes(r, cfg);
-	return err;
-}
-
-/*
- * Compare the interfaces with the configuration: every port is there, has its
- * name and is up; nothing else is up.
- *
- * Returns ERR_OK, or ERR_MISMATCH with r->why.
- */
-int rtnl_verify(struct rtnl *r, const struct cfg *cfg)
-{
-	int err = rtnl_read_links(r);
-
-	for (size_t p = 0; err == ERR_OK && p < cfg->port_count; p++) {
-		int l;
-
-		if (rtnl_find_port(r, &cfg->ports[p], &l) != ERR_OK)
-			return ERR_MISMATCH;
-		if (!r->links[l].is_up ||
-		    strcmp(r->links[l].name, cfg->ports[p].name) != 0) {
-			(void)snprintf(r->why, sizeof(r->why),
-				       "port %s is named %s and is %s",
-				       cfg->ports[p].name, r->links[l].name,
-				       r->links[l].is_up ? "up" : "down");
-			return ERR_MISMATCH;
-		}
-	}
-	for (size_t i = 0; err == ERR_OK && i < r->link_count; i++) {
-		bool known = !strcmp(r->links[i].name, "lo") || !r->links[i].is_up;
-
-		for (size_t p = 0; p < cfg->port_count; p++)
-			known |= !strcmp(r->links[i].name, cfg->ports[p].name);
-		if (!known) {
-			(void)snprintf(r->why, sizeof(r->why),
-				       "interface %s is up but in no zone",
-				       r->links[i].name);
-			return ERR_MISMATCH;
-		}
-	}
-	return err;
+	/* a VLAN that somebody else made on a port came up with it */
+	return err == ERR_OK ? rtnl_isolate(r, cfg) : err;
 }

@@ -17,6 +17,9 @@
 #include "intake.h"
 #include "ipc.h"
 #include "say.h"
+#include "wg.h"
+
+#define STATUS_BYTES 4000 /* most that a STATUS message takes: include/msg.def */
 
 struct peer {
 	int fd; /* -1 = free */
@@ -82,11 +85,26 @@ static void put_health(const struct server *s, struct sbuf *b)
 			  (unsigned long long)t->dropped);
 }
 
+/* The public keys of tunnels: what the other ends must be told. */
+static void put_tunnels(struct sbuf *b, const struct cfg *cfg)
+{
+	for (size_t i = 0; i < cfg->port_count; i++) {
+		char text[CFG_KEY_TEXT_BYTES];
+		uint8_t key[CFG_KEY_BYTES];
+
+		if (cfg->ports[i].kind != CFG_WIREGUARD ||
+		    wg_public_key(cfg->ports[i].name, key) != ERR_OK)
+			continue;
+		cfg_key_text(key, text);
+		sbuf_putf(b, "wireguard.%s=%s\n", cfg->ports[i].name, text);
+	}
+}
+
 static int send_status(const struct server *s, const struct peer *p, uint32_t seq)
 {
 	const struct engine *e = &s->in->engine;
 	const struct trust *t = &s->in->trust;
-	char text[2048];
+	char text[STATUS_BYTES];
 	struct sbuf b;
 
 	sbuf_init(&b, text, sizeof(text));
@@ -108,6 +126,7 @@ static int send_status(const struct server *s, const struct peer *p, uint32_t se
 		sbuf_putf(&b, "trial_left=%llu\n",
 			  (unsigned long long)trial_left_s(s->in));
 	put_health(s, &b);
+	put_tunnels(&b, &e->cfg);
 	return ipc_send(p->fd, IPC_STATUS, seq, span_of(text, b.n), -1);
 }
 

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	for (size_t i = 0; i < cfg.port_count; i++) {
-		if (cfg.ports[i].name[0] == '\0' || cfg.ports[i].zone >= ZONE_COUNT)
+		if (cfg.ports[i].name[0] == '\0' || cfg.ports[i].zone > ZONE_NONE)
 			abort();
 	}
 	if (compile_cfg(&cfg, &p) == ERR_OK && prog_list(&p, &text) != ERR_OK)

@@ -21,6 +21,8 @@ import topology
 ETH_P_ALL = 3
 SOL_PACKET = 263
 PACKET_STATISTICS = 6
+PACKET_AUXDATA = 8
+TP_STATUS_VLAN_VALID = 0x10     # linux/if_packet.h
 PACKET_IGNORE_OUTGOING = 23
 SO_RCVBUFFORCE = 33
 
@@ -106,14 +108,20 @@ def ether(dst_mac, src_mac, packet, kind=None):
     return dst_mac + src_mac + struct.pack("!H", kind) + packet
 
 
+def tagged(frame, vlan):
+    """FRAME with the 802.1Q tag of VLAN."""
+    return frame[:12] + struct.pack("!HH", 0x8100, vlan) + frame[12:]
+
+
 class Seen:
-    """One captured frame, looked at lazily."""
+    """One captured frame, looked at lazily; FRAME is without its VLAN tag."""
 
-    __slots__ = ("zone", "frame")
+    __slots__ = ("zone", "frame", "vlan")
 
-    def __init__(self, zone, frame):
+    def __init__(self, zone, frame, vlan=None):
         self.zone = zone
         self.frame = frame
+        self.vlan = vlan        # number of the 802.1Q tag it had, None for none
 
     @property
     def kind(self):
@@ -205,6 +213,7 @@ class Cable:
         with ns.inside(province.ns_name(self.lab, "sw")):
             sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+            sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
             sock.bind((self.segment.tap, ETH_P_ALL))
         sock.setblocking(False)
@@ -220,12 +229,14 @@ class Cable:
     def fileno(self):
         return self.sock.fileno()
 
-    def send(self, packet, kind=None, dst_mac=None):
-        """Send one IP packet (or other, with KIND) to the appliance.
+    def send(self, packet, kind=None, dst_mac=None, vlan=None):
+        """Send one IP packet (or other, with KIND) to the appliance, in a VLAN or not.
 
         False when there is no cable at the moment: the frame was not sent.
         """
         frame = ether(dst_mac or self.box_mac, self.mac, packet, kind)
+        if vlan is not None:
+            frame = tagged(frame, vlan)
         while True:
             try:
                 self.sock.send(frame)
@@ -240,12 +251,24 @@ class Cable:
                     raise
                 return False
 
+    def _receive(self):
+        """(frame, VLAN): the kernel takes the tag out of what a socket gets."""
+        frame, extra, _, _ = self.sock.recvmsg(65536, 64)
+        for level, kind, data in extra:
+            if (level, kind) != (SOL_PACKET, PACKET_AUXDATA) or len(data) < 20:
+                continue
+            if struct.unpack("I", data[:4])[0] & TP_STATUS_VLAN_VALID:
+                return frame, struct.unpack("H", data[16:18])[0] & 0xfff
+        if frame[12:14] == b"\x81\0":
+            return frame[:12] + frame[16:], struct.unpack("!H", frame[14:16])[0] & 0xfff
+        return frame, None
+
     def read(self):
         """All frames that the appliance has sent since the last call."""
         out = []
         while True:
             try:
-                out.append(Seen(self.zone, self.sock.recv(65536)))
+                out.append(Seen(self.zone, *self._receive()))
             except BlockingIOError:
                 break
             except OSError as e:

@@ -141,14 +141,75 @@ static void rule_text(struct sbuf *b, const struct cfg *cfg, const struct cfg_ru
 		sbuf_putf(b, " [%s]", r->comment);
 }
 
-static void port_text(struct sbuf *b, const struct cfg_port *p)
+/* What a port is made of. */
+static void put_kind(struct sbuf *b, const struct cfg *cfg, const struct cfg_port *p)
+{
+	switch (p->kind) {
+	case CFG_VLAN:
+		sbuf_putf(b, T("VLAN %u on port %s", "VLAN %u trên cổng %s"), p->vlan_id,
+			  cfg->ports[p->vlan_of].name);
+		break;
+	case CFG_BRIDGE:
+		sbuf_putf(b, "%s", T("bridge of", "cầu nối gồm"));
+		for (size_t i = 0; i < p->member_count; i++)
+			sbuf_putf(b, "%s %s", i ? "," : "", p->members[i].text);
+		sbuf_putf(b, "%s",
+			  T("; no filter between them", "; không lọc giữa chúng"));
+		break;
+	case CFG_WIREGUARD:
+		sbuf_putf(b,
+			  T("WireGuard tunnel on UDP %u", "đường hầm WireGuard, UDP %u"),
+			  p->listen);
+		if (p->is_roaming)
+			sbuf_putf(b, "%s",
+				  T(", open to any address outside",
+				    ", mở cho mọi địa chỉ bên ngoài"));
+		break;
+	case CFG_HARDWARE:
+	default:
+		sbuf_putf(b, "%s", p->hw.text);
+		break;
+	}
+}
+
+static void port_text(struct sbuf *b, const struct cfg *cfg, const struct cfg_port *p)
 {
 	char text[NET_TEXT_BYTES];
 
-	sbuf_putf(b, T("port %s (%s) in zone %s:", "cổng %s (%s) thuộc vùng %s:"),
-		  p->name, p->match_text, cfg_zone_name(p->zone));
+	sbuf_putf(b, T("port %s (", "cổng %s ("), p->name);
+	put_kind(b, cfg, p);
+	if (p->zone == ZONE_NONE)
+		sbuf_putf(b, "%s",
+			  T(") in no zone, carries VLANs only",
+			    ") không thuộc vùng nào, chỉ mang VLAN"));
+	else
+		sbuf_putf(b, T(") in zone %s:", ") thuộc vùng %s:"),
+			  cfg_zone_name(p->zone));
 	for (size_t i = 0; i < p->addr_count; i++)
 		sbuf_putf(b, " %s", net_prefix_text(&p->addrs[i], text));
+}
+
+static void peer_text(struct sbuf *b, const struct cfg_port *p,
+		      const struct cfg_peer *peer)
+{
+	char key[CFG_KEY_TEXT_BYTES], text[NET_TEXT_BYTES];
+	char endpoint[CFG_ENDPOINT_TEXT_BYTES];
+
+	cfg_key_text(peer->key, key);
+	sbuf_putf(b, T("tunnel %s, peer %s", "đường hầm %s, đầu bên kia %s"), p->name,
+		  key);
+	if (peer->has_endpoint) {
+		cfg_endpoint_text(peer, endpoint);
+		sbuf_putf(b, T(" at %s", " tại %s"), endpoint);
+	} else {
+		sbuf_putf(b, "%s", T(" at any address", " tại bất kỳ địa chỉ nào"));
+	}
+	if (peer->keepalive_s)
+		sbuf_putf(b, T(", keepalive %u s", ", giữ kết nối %u giây"),
+			  peer->keepalive_s);
+	sbuf_putf(b, "%s", T("; networks behind it:", "; mạng phía sau:"));
+	for (size_t i = 0; i < peer->allowed_count; i++)
+		sbuf_putf(b, " %s", net_prefix_text(&peer->allowed[i], text));
 }
 
 static bool is_open(const struct cfg_rule *r)
@@ -217,6 +278,30 @@ static void add_settings(struct items *x, const struct cfg *cfg)
 	}
 }
 
+/* One sentence for a port, and one for each end of a tunnel. */
+static void port_sentences(struct items *x, const struct cfg *cfg,
+			   const struct cfg_port *p)
+{
+	char text[SENTENCE_BYTES], key[CFG_NAME_BYTES + CFG_KEY_TEXT_BYTES];
+	struct sbuf b;
+
+	sbuf_init(&b, text, sizeof(text) - 1);
+	port_text(&b, cfg, p);
+	text[b.n] = '\0';
+	add(x, "port", p->name, text,
+	    p->is_roaming ? T("OPEN TO ALL OUTSIDE", "MỞ VỚI MỌI PHÍA NGOÀI") : NULL);
+	for (size_t i = 0; i < p->peer_count; i++) {
+		size_t n = strlen(p->name);
+
+		memcpy(key, p->name, n);
+		cfg_key_text(p->peers[i].key, key + n);
+		sbuf_init(&b, text, sizeof(text) - 1);
+		peer_text(&b, p, &p->peers[i]);
+		text[b.n] = '\0';
+		add(x, "peer", key, text, NULL);
+	}
+}
+
 /* Every sentence about a configuration. */
 static struct items sentences(const struct cfg *cfg)
 {
@@ -231,13 +316,11 @@ static struct items sentences(const struct cfg *cfg)
 	(void)snprintf(text, sizeof(text), T("device: %s", "thiết bị: %s"), cfg->device);
 	add(&x, "device", "", text, NULL);
 	add_settings(&x, cfg);
-	for (size_t i = 0; i < cfg->port_count; i++) {
-		sbuf_init(&b, text, sizeof(text) - 1);
-		port_text(&b, &cfg->ports[i]);
-		text[b.n] = '\0';
-		add(&x, "port", cfg->ports[i].name, text, NULL);
-	}
+	for (size_t i = 0; i < cfg->port_count; i++)
+		port_sentences(&x, cfg, &cfg->ports[i]);
 	for (size_t i = 0; i < cfg->route_count; i++) {
+		if (cfg->routes[i].is_allowed)
+			continue;
 		(void)snprintf(text, sizeof(text),
 			       T("route: %s through %s", "định tuyến: %s qua %s"),
 			       net_prefix_text(&cfg->routes[i].to, key),
