@@ -102,6 +102,11 @@ $(eval $(call PROGRAM,unit,$(BENCH_SRC),gcc $(UNIT_FLAGS) $(LDFLAGS)))
 $(foreach s,$(FUZZ_SRC),$(eval $(call PROGRAM,fuzz,$(s),$(FUZZ_LINK))))
 endif
 
+# Sends packets and measures itself; needs nothing of the firmware.
+$(T_OUT)/bench/flood: tests/bench/flood.c $(O)/autoconf.h
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc $(CPPFLAGS) $(filter-out -MMD -MP -fstack-usage,$(CFLAGS)) $(LDFLAGS) -o $@ $<
+
 do-unit: $(UNIT_BIN)
 	@tests/unit/run unit $(UNIT_BIN)
 

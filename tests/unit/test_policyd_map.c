@@ -21,6 +21,7 @@
 #define RULES_MAX 90
 
 static uint64_t seed, state;
+static unsigned hosts; /* how many hosts of a network the rules name */
 
 static unsigned rnd(unsigned n)
 {
@@ -53,9 +54,13 @@ static const char head[] =
 static void put_addr(FILE *f, int family, unsigned zone, unsigned style)
 {
 	static const char *const net4[] = {"10.1", "10.2", "203.0"};
-	unsigned a = rnd(3), b = rnd(12), kind = style == 0 ? 0 : rnd(16) % 6;
+	unsigned a = rnd(3), b = rnd(hosts), kind = style == 0 ? 0 : rnd(16) % 6;
 	const char *n = net4[zone];
 
+	if (style == 5) {
+		kind = 4;
+		b = 0;
+	}
 	if (family == 4 && kind <= 1)
 		fprintf(f, "\"%s.%u.%u\"", n, a, b);
 	else if (family == 4 && kind == 2)
@@ -63,7 +68,8 @@ static void put_addr(FILE *f, int family, unsigned zone, unsigned style)
 	else if (family == 4 && kind == 3)
 		fprintf(f, "\"%s.%u.0/24\"", n, a);
 	else if (family == 4 && kind == 4)
-		fprintf(f, "\"%s.%u.%u-%s.%u.%u\"", n, a, b, n, a + rnd(2), b + 1);
+		fprintf(f, "\"%s.%u.%u-%s.%u.%u\"", n, a, b, n, a + rnd(2),
+			b + 1 + rnd(3));
 	else if (family == 4)
 		fprintf(f, "\"%s\"", one_in(3) ? "10.0.0.0/14" : "203.0.0.0/8");
 	else if (kind <= 1)
@@ -153,17 +159,18 @@ static void put_rule(FILE *f, unsigned index, unsigned style)
 }
 
 /* Styles: 0 hosts and single ports, 1 and 2 everything, 3 also rules with ports,
- * 4 hosts and all services. */
+ * 4 hosts and all services, 5 ranges that are almost prefixes. */
 static void random_policy(char *text, struct cfg *cfg)
 {
-	unsigned style = rnd(5), count = 1 + rnd(RULES_MAX);
+	unsigned style = rnd(6), count = 1 + rnd(RULES_MAX);
 	FILE *f = fmemopen(text, TEXT_BYTES, "w");
 	struct cfg_error e;
 
 	assert_non_null(f);
 	fputs(head, f);
+	hosts = one_in(2) ? 3 : 12;
 	for (unsigned i = 0; i < count; i++)
-		put_rule(f, i, one_in(4) ? rnd(5) : style);
+		put_rule(f, i, one_in(4) ? rnd(6) : style);
 	fputs("]}", f);
 	assert_int_equal(fclose(f), 0);
 	if (cfg_parse(span_str(text), cfg, &e) != ERR_OK)
