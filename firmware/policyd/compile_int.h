@@ -48,7 +48,7 @@ struct part_list {
 /* Which chains of rules exist already: two flags a rule (answers, is silent). */
 struct map_state {
 	bool *has_chain;
-	size_t cells; /* elements of maps so far */
+	size_t cells; /* elements of maps so far, shared maps once */
 };
 
 void compile_guard(const struct cfg *cfg, struct prog *p);

@@ -121,8 +121,10 @@ static void emit_map(const struct map_plan *plan, struct map_stage *stage, struc
 {
 	const struct map_cell *last = NULL;
 	char name[PROG_NAME_BYTES];
+	const char *shared;
 	struct prog_set *set;
 	struct nftnl_rule *r;
+	size_t last_count;
 
 	(void)snprintf(name, sizeof(name), "map_%zu", p->set_count + 1);
 	set = prog_add_set(p, name);
@@ -148,11 +150,13 @@ static void emit_map(const struct map_plan *plan, struct map_stage *stage, struc
 		if (stage->shape.is_range)
 			memcpy(e->key_end, c->hi, sizeof(c->hi));
 		chain_name(plan->parts[c->part].base, e->jump);
-		state->cells++;
 	}
 	r = prog_add_rule(p, chain, "built-in rules");
 	load_key(&stage->shape, r);
-	ex_lookup(r, share_last_set(p), true);
+	last_count = set->count;
+	shared = share_last_set(p);
+	state->cells += strcmp(shared, name) ? 0 : last_count;
+	ex_lookup(r, shared, true);
 }
 
 /*

@@ -139,7 +139,8 @@ static unsigned long send_all(int fd, const struct frame *first, unsigned long f
 		int r;
 
 		for (unsigned i = 0; i < n; i++)
-			set_flow(&frames[i], src, (unsigned)(offset + (sent + i) % flows));
+			set_flow(&frames[i], src,
+				 (unsigned)(offset + (sent + i) % flows));
 		r = sendmmsg(fd, msgs, n, 0);
 		if (r < 0 && errno != ENOBUFS && errno != EINTR) {
 			perror("sendmmsg");
@@ -166,8 +167,8 @@ int main(int argc, char **argv)
 	flows = number(argv[6], COUNT_MAX);
 	fd = open_on(argv[1]);
 	before = cpu_ns();
-	sent = send_all(fd, &first, flows ? flows : 1,
-			number(argv[7], COUNT_MAX), number(argv[8], COUNT_MAX));
+	sent = send_all(fd, &first, flows ? flows : 1, number(argv[7], COUNT_MAX),
+			number(argv[8], COUNT_MAX));
 	(void)printf("%lu %llu\n", sent, (unsigned long long)(cpu_ns() - before));
 	return 0;
 }
