@@ -34,6 +34,15 @@ PACKETS = 60000         # of established flows, a measurement
 NEW = 5000              # new flows, a measurement: each one packet
 
 
+WHY = """
+Why a target is missed: ours looks at every packet before connection tracking (the
+chains fragments and guard: fragments, impossible addresses, options, the route back
+to the source) and at isolated zones before the state; fw4 and conntrack alone do
+none of that. "ours-guard" is ours with these two chains emptied. The targets are
+those of a rule set without such checks; ours here has no NAT, fw4+nat masquerades.
+A 10-rule policy is compared in place, 200 and 2,000 rules are looked up in maps."""
+
+
 class Config:
     """One firewall between the generator's veth pair and a tun interface."""
 
@@ -129,6 +138,10 @@ def make_all():
               f"{new(f'ours {n}').load_luytre(policies.luytre(n))}", flush=True)
         new(f"fw4 {n}").load_nft(policies.fw4(n, False))
     new("fw4+nat 10").load_nft(policies.fw4(10, True))
+    # only to show what the checks before connection tracking cost
+    new("ours-guard").load_luytre(policies.luytre(10))
+    for chain in ("fragments", "guard"):
+        configs["ours-guard"].ns.run(["nft", "flush", "chain", "inet", "luytre", chain])
     return configs
 
 
@@ -180,7 +193,8 @@ def print_costs(t, title):
     print(f"  {'':12} {'ns/packet':>9} {'/ none':>7} {'tax ns':>7} {'/ fw4 same':>10}")
     for name in t.names:
         peer = name.replace("ours", "fw4")
-        against = f"{t.ratio(name, peer):10.2f}" if peer != name else ""
+        against = (f"{t.ratio(name, peer):10.2f}" if peer != name and peer in t.names
+                   else "")
         print(f"  {name:12} {t.ns(name):9.0f} {t.ratio(name, 'none'):7.2f} "
               f"{t.tax(name):7.0f} {against}")
 
@@ -190,6 +204,9 @@ def print_targets(old, new):
     rows = [
         ("established: tax of ours / conntrack alone", old.tax_ratio("ours 2000",
                                                                      "conntrack"), 1.05),
+        ("established: tax without guard / conntrack alone", old.tax_ratio("ours-guard",
+                                                                           "conntrack"),
+         None),
         ("established: tax of ours / fw4 without NAT", old.tax_ratio("ours 2000",
                                                                      "fw4 2000"), None),
         ("established: tax of ours / fw4 with NAT", old.tax_ratio("ours 2000",
@@ -203,11 +220,12 @@ def print_targets(old, new):
         ("new flow, 200 rules: ours / fw4", new.ratio("ours 200", "fw4 200"), None),
         ("new flow, 10 rules: ours / fw4", new.ratio("ours 10", "fw4 10"), None),
     ]
-    print(f"\n  {'ratio (median of rounds)':46} {'measured':>8}  target")
+    print(f"\n  {'ratio (median of rounds)':49} {'measured':>8}  target")
     for name, value, target in rows:
         mark = "" if target is None else (f"<= {target:.2f}  " +
                                           ("met" if value <= target else "MISSED"))
-        print(f"  {name:46} {value:8.2f}  {mark}")
+        print(f"  {name:49} {value:8.2f}  {mark}")
+    print(WHY)
 
 
 def main():
