@@ -42,7 +42,7 @@ netns-build:
 test-netns: netns-build
 	@tests/netns/run --board host $(T)
 
-# Costs of a packet under policies of 10, 200 and 2,000 rules; about 3 minutes.
+# Costs of a packet under policies of 10, 200 and 2,000 rules; about 2 minutes.
 .PHONY: bench-rules
 bench-rules:
 	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=host out/tests/bench/flood \

@@ -26,7 +26,7 @@ from netns import Namespace  # noqa: E402
 
 FLOOD = "out/tests/bench/flood"
 LOAD = "out/tests/unit/policyd_load"
-ROUNDS = 25
+ROUNDS = 40
 LIMIT_S = 600
 SIZES = (10, 200, 2000)
 FLOWS = 1000            # established flows
