@@ -146,83 +146,16 @@ static bool take_part(struct map_part *part, const struct rule_part *base)
 	return !v->has_ports || take_ports(part);
 }
 
-/* Prefix length of a range in one family, or -1 when it is no prefix. */
-static int prefix_len(const struct net_range *v, unsigned bytes)
-{
-	int bits = 0;
-
-	for (unsigned i = 0; i < bytes; i++) {
-		unsigned differ = v->lo[i] ^ v->hi[i];
-
-		if (differ == 0) {
-			bits += 8;
-			continue;
-		}
-		while (!(differ & 0x80)) {
-			differ <<= 1;
-			bits++;
-		}
-		/* from here on all bits must go from 0 to 1 */
-		for (unsigned k = i; k < bytes; k++) {
-			unsigned rest = k == i ? 0xffU >> (bits - (int)i * 8) : 0xffU;
-
-			if ((v->lo[k] & rest) != 0 || (v->hi[k] & rest) != rest)
-				return -1;
-		}
-		return bits;
-	}
-	return bits;
-}
-
-/* The cell's parts: ranges of one family (NULL = any), one port range or NULL. */
-struct cell_match {
-	const struct net_range *src, *dst;
-	const struct map_ports *port;
-};
-
-static struct map_shape range_shape(const struct map_part *part)
-{
-	return (struct map_shape){.family = part->family,
-				  .has_proto = part->proto != 0,
-				  .has_port = part->port_count != 0,
-				  .is_range = true};
-}
-
-/* The hash shape of a cell; false when only ranges can hold it. */
-static bool hash_shape(const struct map_part *part, const struct cell_match *m,
-		       struct map_shape *s)
-{
-	unsigned bytes = part->family ? net_addr_bytes(part->family) : 0;
-	int src = m->src ? prefix_len(m->src, bytes) : 0;
-	int dst = m->dst ? prefix_len(m->dst, bytes) : 0;
-
-	*s = range_shape(part);
-	s->is_range = false;
-	if (src < 0 || dst < 0 || (m->port && m->port->lo != m->port->hi) ||
-	    (src == 0 && dst == 0 && part->proto == 0))
-		return false;
-	s->src = (uint8_t)src;
-	s->dst = (uint8_t)dst;
-	return true;
-}
-
-static bool same_shape(const struct map_shape *a, const struct map_shape *b)
-{
-	return a->family == b->family && a->src == b->src && a->dst == b->dst &&
-	       a->has_proto == b->has_proto && a->has_port == b->has_port &&
-	       a->is_range == b->is_range;
-}
-
 static struct map_shape *find_shape(struct map_plan *plan, const struct map_shape *s)
 {
 	for (size_t i = 0; i < plan->shape_count; i++) {
-		if (same_shape(&plan->shapes[i], s))
+		if (map_same_shape(&plan->shapes[i], s))
 			return &plan->shapes[i];
 	}
 	return NULL;
 }
 
-typedef void (*cell_fn)(struct map_plan *plan, size_t part, const struct cell_match *m);
+typedef void (*cell_fn)(struct map_plan *plan, size_t part, const struct map_match *m);
 
 static void each_cell(struct map_plan *plan, size_t index, cell_fn fn)
 {
@@ -231,7 +164,7 @@ static void each_cell(struct map_plan *plan, size_t index, cell_fn fn)
 	for (size_t s = 0; s < at_least_1(part->src_count); s++) {
 		for (size_t d = 0; d < at_least_1(part->dst_count); d++) {
 			for (size_t k = 0; k < at_least_1(part->port_count); k++) {
-				struct cell_match m = {
+				struct map_match m = {
 					part->src_count ? &part->src[s] : NULL,
 					part->dst_count ? &part->dst[d] : NULL,
 					part->port_count ? &part->ports[k] : NULL};
@@ -242,11 +175,11 @@ static void each_cell(struct map_plan *plan, size_t index, cell_fn fn)
 	}
 }
 
-static void count_shape(struct map_plan *plan, size_t part, const struct cell_match *m)
+static void count_shape(struct map_plan *plan, size_t part, const struct map_match *m)
 {
 	struct map_shape s, *known;
 
-	if (!hash_shape(&plan->parts[part], m, &s))
+	if (!map_hash_shape(&plan->parts[part], m, &s))
 		return;
 	known = find_shape(plan, &s);
 	if (!known && plan->shape_count < MAP_SHAPES_MAX) {
@@ -330,136 +263,52 @@ static bool add_cell(struct map_plan *plan, struct map_stage *stage,
 	return true;
 }
 
-static void mask_bytes(uint8_t *b, unsigned bytes, unsigned len)
-{
-	for (unsigned i = 0; i < bytes; i++) {
-		unsigned bits = len > i * 8 ? len - i * 8 : 0;
-
-		b[i] &= bits >= 8 ? 0xff : (uint8_t)(0xff00U >> bits);
-	}
-}
-
-/*
- * Lengths of the fields of a shape's key in bytes, 0 = left out.
- *
- * Returns how many there are.
- */
-unsigned map_fields(const struct map_shape *s, uint32_t len[MAP_FIELDS])
-{
-	unsigned bytes = s->family ? net_addr_bytes(s->family) : 0, n = 0;
-
-	len[0] = s->is_range || s->src ? bytes : 0;
-	len[1] = s->is_range || s->dst ? bytes : 0;
-	len[2] = s->has_proto ? 1 : 0;
-	len[3] = s->has_port ? 2 : 0;
-	for (unsigned i = 0; i < MAP_FIELDS; i++)
-		n += len[i] != 0;
-	return n;
-}
-
-/* One cell as a key: each field begins at a multiple of 4 bytes, as registers do. */
-static struct map_cell make_cell(const struct map_shape *s, size_t part, uint8_t proto,
-				 const struct cell_match *m)
-{
-	const struct net_range *addr[2] = {m->src, m->dst};
-	struct map_cell c = {.part = part};
-	uint32_t len[MAP_FIELDS];
-	size_t at = 0;
-
-	(void)map_fields(s, len);
-	for (unsigned i = 0; i < 2; i++) {
-		if (len[i] == 0)
-			continue;
-		memset(c.hi + at, 0xff, len[i]);
-		if (addr[i]) {
-			memcpy(c.lo + at, addr[i]->lo, len[i]);
-			memcpy(c.hi + at, addr[i]->hi, len[i]);
-		}
-		if (!s->is_range) {
-			mask_bytes(c.lo + at, len[i], i == 0 ? s->src : s->dst);
-			memcpy(c.hi + at, c.lo + at, len[i]);
-		}
-		at += len[i];
-	}
-	if (len[2]) {
-		c.lo[at] = c.hi[at] = proto;
-		at += 4;
-	}
-	if (len[3]) {
-		c.lo[at] = (uint8_t)(m->port->lo >> 8);
-		c.lo[at + 1] = (uint8_t)m->port->lo;
-		c.hi[at] = (uint8_t)(m->port->hi >> 8);
-		c.hi[at + 1] = (uint8_t)m->port->hi;
-	}
-	return c;
-}
-
-enum relation { APART, COVERED, MEET };
-
-/* How an earlier cell of the same shape stands to a new one. */
-static enum relation relate(const struct map_shape *s, const struct map_cell *old,
-			    const struct map_cell *new)
-{
-	uint32_t len[MAP_FIELDS];
-	bool covers = true;
-	size_t at = 0;
-
-	(void)map_fields(s, len);
-	for (unsigned i = 0; i < MAP_FIELDS; i++) {
-		if (len[i] == 0)
-			continue;
-		if (memcmp(old->hi + at, new->lo + at, len[i]) < 0 ||
-		    memcmp(new->hi + at, old->lo + at, len[i]) < 0)
-			return APART;
-		covers &= memcmp(old->lo + at, new->lo + at, len[i]) <= 0 &&
-			  memcmp(new->hi + at, old->hi + at, len[i]) <= 0;
-		at += (len[i] + 3) & ~3U;
-	}
-	return covers ? COVERED : MEET;
-}
-
 /* In a map where an earlier part may share packets: is there room beside it? */
-static enum relation relate_all(const struct map_stage *stage,
-				const struct map_cell *cell)
+static enum map_relation relate_all(const struct map_stage *stage,
+				    const struct map_cell *cell)
 {
-	enum relation worst = APART;
+	enum map_relation worst = MAP_APART;
 
 	for (size_t i = 0; i < stage->count; i++) {
-		enum relation r = relate(&stage->shape, &stage->cells[i], cell);
+		enum map_relation r = map_relate(&stage->shape, &stage->cells[i], cell);
 
-		if (r == COVERED)
-			return COVERED;
-		if (r == MEET)
-			worst = MEET;
+		if (r == MAP_COVERED)
+			return MAP_COVERED;
+		if (r == MAP_MEET)
+			worst = MAP_MEET;
 	}
 	return worst;
 }
 
-static void put_cell(struct map_plan *plan, size_t index, const struct cell_match *m)
+static void put_cell(struct map_plan *plan, size_t index, const struct map_match *m)
 {
 	struct map_part *part = &plan->parts[index];
-	struct map_shape s;
+	struct map_shape s, range;
+	uint32_t len[MAP_FIELDS];
 	struct map_cell cell;
 	struct map_stage *stage;
 	size_t i;
 
-	if (!hash_shape(part, m, &s) || !find_shape(plan, &s))
-		s = range_shape(part);
-	cell = make_cell(&s, index, part->proto, m);
+	range = map_range_shape(part);
+	/* a range map has two fields or more (the kernel's pipapo) */
+	if (!map_hash_shape(part, m, &s) ||
+	    (map_fields(&range, len) > 1 && !find_shape(plan, &s)))
+		s = range;
+	cell = map_cell(&s, index, part->proto, m);
 	for (i = part->after; i < plan->stage_count; i++) {
-		enum relation r = APART;
+		enum map_relation r = MAP_APART;
 
 		stage = &plan->stages[i];
-		if (!stage->is_map || !same_shape(&stage->shape, &s) ||
+		if (!stage->is_map || !map_same_shape(&stage->shape, &s) ||
 		    (s.is_range && stage->count >= MAP_RANGES_MAX))
 			continue;
 		/* only the first stage can hold earlier parts that share packets;
 		 * equal elements of a hash map are sorted out in the end */
 		if (i == part->after && s.is_range)
 			r = relate_all(stage, &cell);
-		if (r == COVERED)
+		if (r == MAP_COVERED)
 			return;
-		if (r == APART)
+		if (r == MAP_APART)
 			break;
 	}
 	stage = i < plan->stage_count ? &plan->stages[i] : add_stage(plan);
@@ -506,7 +355,7 @@ static void clear_stages(struct map_plan *plan)
 /* Take parts out of the maps that stand in small maps only. */
 static bool demote(struct map_plan *plan)
 {
-	bool *is_small = calloc(plan->count, sizeof(*is_small));
+	bool *is_small = calloc(plan->count + 1, sizeof(*is_small));
 	bool has_changed = false;
 
 	if (!is_small) {

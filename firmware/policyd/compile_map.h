@@ -1,6 +1,6 @@
 /*
- * Plan of one zone pair's chain: shared by compile_map.c (which stage) and
- * compile_mapset.c (which kernel objects).
+ * Plan of one zone pair's chain: shared by compile_map.c (which stage),
+ * compile_cell.c (which key) and compile_mapset.c (which kernel objects).
  */
 #ifndef LUYTRE_POL_COMPILE_MAP_H
 #define LUYTRE_POL_COMPILE_MAP_H
@@ -70,6 +70,23 @@ struct map_plan {
 	bool is_full; /* without memory */
 };
 
+/* What one cell matches: ranges (NULL = any) and one port range or NULL. */
+struct map_match {
+	const struct net_range *src, *dst;
+	const struct map_ports *port;
+};
+
+enum map_relation { MAP_APART, MAP_COVERED, MAP_MEET };
+
+struct map_shape map_range_shape(const struct map_part *part);
+bool map_hash_shape(const struct map_part *part, const struct map_match *m,
+		    struct map_shape *s);
+bool map_same_shape(const struct map_shape *a, const struct map_shape *b);
+void map_mask(uint8_t *b, unsigned bytes, unsigned len);
+struct map_cell map_cell(const struct map_shape *s, size_t part, uint8_t proto,
+			 const struct map_match *m);
+enum map_relation map_relate(const struct map_shape *s, const struct map_cell *old,
+			     const struct map_cell *new);
 unsigned map_fields(const struct map_shape *s, uint32_t len[MAP_FIELDS]);
 void map_emit(const struct cfg *cfg, const struct map_plan *plan, struct prog *p,
 	      const char *chain, struct map_state *state);

@@ -54,11 +54,14 @@ static void need_chain(const struct cfg *cfg, const struct rule_part *part,
 
 static uint32_t field_type(const struct map_shape *s, unsigned field)
 {
-	static const uint32_t types[MAP_FIELDS] = {0, 0, TYPE_PROTO, TYPE_SERVICE};
-
-	if (field < 2)
+	switch (field) {
+	case 2:
+		return TYPE_PROTO;
+	case 3:
+		return TYPE_SERVICE;
+	default:
 		return s->family == 4 ? TYPE_IPV4 : TYPE_IPV6;
-	return types[field];
+	}
 }
 
 /* Key type and length; a single field is no concatenation and not padded. */
@@ -82,17 +85,14 @@ static void load_addr(const struct map_shape *s, struct nftnl_rule *r, bool is_s
 {
 	uint32_t bytes = s->family == 4 ? 4 : 16, source_at = s->family == 4 ? 12 : 8;
 	unsigned len = is_source ? s->src : s->dst;
-	uint8_t mask[16];
+	uint8_t mask[16] = {0};
 
 	ex_load_field(r, NFT_PAYLOAD_NETWORK_HEADER, source_at + (is_source ? 0 : bytes),
 		      bytes, at);
 	if (s->is_range || len == bytes * 8)
 		return;
-	for (unsigned i = 0; i < bytes; i++) {
-		unsigned bits = len > i * 8 ? len - i * 8 : 0;
-
-		mask[i] = bits >= 8 ? 0xff : (uint8_t)(0xff00U >> bits);
-	}
+	memset(mask, 0xff, bytes);
+	map_mask(mask, bytes, len);
 	ex_mask_field(r, mask, bytes, at);
 }
 

@@ -307,7 +307,8 @@ int prog_list(const struct prog *p, char **text)
 	struct prog_chain *chains = malloc((p->chain_count + 1) * sizeof(*chains));
 	struct prog_set *sets = malloc((p->set_count + 1) * sizeof(*sets));
 	struct prog_elem *elems = malloc(biggest_set(p) * sizeof(*elems));
-	const struct prog_rule **rules = malloc((p->rule_count + 1) * sizeof(*rules));
+	const struct prog_rule **rules =
+		(const struct prog_rule **)malloc((p->rule_count + 1) * sizeof(*rules));
 	const struct prog_rule **next = rules;
 	char *out = NULL;
 	size_t len = 0;
@@ -324,7 +325,7 @@ int prog_list(const struct prog *p, char **text)
 	for (size_t i = 0; i < p->rule_count; i++)
 		rules[i] = &p->rules[i];
 	qsort(sets, p->set_count, sizeof(*sets), set_cmp);
-	qsort(rules, p->rule_count, sizeof(*rules), rule_cmp);
+	qsort((void *)rules, p->rule_count, sizeof(*rules), rule_cmp);
 	for (size_t i = 0; i < p->set_count; i++)
 		list_set(&sets[i], elems, f);
 	for (size_t i = 0; i < p->chain_count; i++)
@@ -337,7 +338,7 @@ out:
 		*text = out;
 	else
 		free(out);
-	free(rules);
+	free((void *)rules);
 	free(elems);
 	free(sets);
 	free(chains);

@@ -49,20 +49,28 @@ static uint16_t ip_sum(const struct frame *f)
 	return htons((uint16_t)~sum);
 }
 
+static int take_mac(const char *text, uint8_t mac[ETH_ALEN])
+{
+	for (int i = 0; i < ETH_ALEN; i++) {
+		char *end;
+		unsigned long v = strtoul(text, &end, 16);
+
+		if (end == text || v > 255 || *end != (i < ETH_ALEN - 1 ? ':' : '\0'))
+			return -1;
+		mac[i] = (uint8_t)v;
+		text = end + 1;
+	}
+	return 0;
+}
+
 static int make_frame(struct frame *f, const char *mac, const char *src, const char *dst,
 		      unsigned port)
 {
-	uint8_t *m = f->eth.h_dest;
-	unsigned v[6];
-
 	memset(f, 0, sizeof(*f));
-	if (sscanf(mac, "%x:%x:%x:%x:%x:%x", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5]) !=
-		    6 ||
+	if (take_mac(mac, f->eth.h_dest) < 0 ||
 	    inet_pton(AF_INET, src, &f->ip.saddr) != 1 ||
 	    inet_pton(AF_INET, dst, &f->ip.daddr) != 1 || port > 65535)
 		return -1;
-	for (int i = 0; i < 6; i++)
-		m[i] = (uint8_t)v[i];
 	f->eth.h_source[0] = 2;
 	f->eth.h_proto = htons(ETH_P_IP);
 	f->ip.version = 4;

@@ -5,6 +5,7 @@
 #ifndef TESTS_UNIT_NFT_EVAL_H
 #define TESTS_UNIT_NFT_EVAL_H
 
+#include <stdio.h> /* libnftnl/expr.h uses FILE */
 #include <string.h>
 #include <netinet/in.h>
 #include <libnftnl/expr.h>
@@ -13,6 +14,8 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "policyd/prog.h"
+
+#define EVAL_DEPTH 4 /* chains that call each other */
 
 struct eval_packet {
 	char in[16], out[16];
@@ -30,10 +33,8 @@ struct eval {
 	const char *id;  /* of the rule that ended it */
 	const char *log; /* prefix of the log, or NULL */
 	unsigned counted;
-	unsigned lookups, rules; /* what it cost */
 	const char *jump;
 	bool is_broken; /* the rule does not match */
-	int depth;
 };
 
 static uint8_t *eval_reg(struct eval *e, uint32_t reg)
@@ -70,7 +71,6 @@ static void eval_lookup(struct eval *e, struct nftnl_expr *x)
 	bool is_not = nftnl_expr_get_u32(x, NFTNL_EXPR_LOOKUP_FLAGS) & NFT_LOOKUP_F_INV;
 	const struct prog_elem *found = NULL;
 
-	e->lookups++;
 	for (size_t i = 0; i < e->prog->set_count; i++) {
 		const struct prog_set *s = &e->prog->sets[i];
 
@@ -201,29 +201,34 @@ static int eval_expr(struct nftnl_expr *x, void *data)
 /* Walk a chain; a chain that ends without a verdict goes on where it was called. */
 static void eval_chain(struct eval *e, const char *chain)
 {
-	if (e->depth++ > 4) {
-		e->end = EVAL_UNKNOWN;
-		return;
-	}
-	for (size_t i = 0; i < e->prog->rule_count && e->end == EVAL_NONE; i++) {
+	struct {
+		const char *chain;
+		size_t next;
+	} stack[EVAL_DEPTH] = {{chain, 0}};
+	unsigned depth = 1;
+
+	while (depth > 0 && e->end == EVAL_NONE) {
+		size_t i = stack[depth - 1].next++;
 		const struct prog_rule *r = &e->prog->rules[i];
 
-		if (strcmp(r->chain, chain) != 0)
+		if (i == e->prog->rule_count) {
+			depth--;
+			continue;
+		}
+		if (strcmp(r->chain, stack[depth - 1].chain) != 0)
 			continue;
 		e->is_broken = false;
 		e->jump = NULL;
-		e->rules++;
 		(void)nftnl_expr_foreach(r->rule, eval_expr, e);
-		if (e->jump) {
-			const char *to = e->jump;
-
-			e->jump = NULL;
-			eval_chain(e, to);
+		if (e->jump && depth == EVAL_DEPTH) {
+			e->end = EVAL_UNKNOWN;
+		} else if (e->jump) {
+			stack[depth].chain = e->jump;
+			stack[depth++].next = 0;
 		} else if (e->end != EVAL_NONE) {
 			e->id = r->id;
 		}
 	}
-	e->depth--;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Rules in maps decide as the administrator wrote them: random policies, each
  * compiled and asked about random packets and about those at the edges of its
- * rules; decide() says what is right. SEED=N repeats a run.
+ * rules; decide() says what is right. A seed as argument repeats a run.
  */
 #include "test.h"
 
@@ -496,15 +496,14 @@ static void spoiled_programs_are_noticed(void **unused)
 	free(text);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_match_decides),
 		cmocka_unit_test(spoiled_programs_are_noticed),
 	};
-	const char *s = getenv("SEED");
 
-	seed = s ? strtoull(s, NULL, 10) : (uint64_t)time(NULL);
+	seed = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t)time(NULL);
 	state = seed * 2654435761U + 88172645463325252U;
 	print_message("# seed %llu\n", (unsigned long long)seed);
 	return cmocka_run_group_tests(tests, NULL, NULL);
