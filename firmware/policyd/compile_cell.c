@@ -84,7 +84,7 @@ void map_mask(uint8_t *b, unsigned bytes, unsigned len)
 	for (unsigned i = 0; i < bytes; i++) {
 		unsigned bits = len > i * 8 ? len - i * 8 : 0;
 
-		b[i] &= bits >= 8 ? 0xff : (uint8_t)(0xff00U >> bits);
+		b[i] = (uint8_t)(bits >= 8 ? b[i] : b[i] & (0xff00U >> bits));
 	}
 }
 
