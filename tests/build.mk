@@ -92,13 +92,20 @@ FUZZ_SRC := $(wildcard tests/fuzz/fuzz_$(or $(TEST_T:fuzz_%=%),*).c)
 FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(T_OUT)/fuzz/%)
 
 GOLDEN_SRC := tests/golden/policyd_dump.c
+BENCH_SRC := tests/bench/policyd_load.c
 TEST_GOALS := $(filter do-unit do-san do-golden golden-update do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
 ifneq ($(TEST_GOALS),)
 $(foreach s,$(UNIT_SRC),$(eval $(call PROGRAM,unit,$(s),gcc $(UNIT_FLAGS) $(LDFLAGS))) \
 	$(eval $(call PROGRAM,san,$(s),gcc $(SAN_FLAGS))))
 $(eval $(call PROGRAM,unit,$(GOLDEN_SRC),gcc $(UNIT_FLAGS) $(LDFLAGS)))
+$(eval $(call PROGRAM,unit,$(BENCH_SRC),gcc $(UNIT_FLAGS) $(LDFLAGS)))
 $(foreach s,$(FUZZ_SRC),$(eval $(call PROGRAM,fuzz,$(s),$(FUZZ_LINK))))
 endif
+
+# Sends packets and measures itself; needs nothing of the firmware.
+$(T_OUT)/bench/flood: tests/bench/flood.c $(O)/autoconf.h
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc $(CPPFLAGS) $(filter-out -MMD -MP -fstack-usage,$(CFLAGS)) $(LDFLAGS) -o $@ $<
 
 do-unit: $(UNIT_BIN)
 	@tests/unit/run unit $(UNIT_BIN)

@@ -15,6 +15,7 @@
 #include "compile_int.h"
 #include "expr.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <netinet/in.h>
@@ -286,10 +287,12 @@ static bool zone_in_use(const struct cfg *cfg, enum zone zone)
 	return false;
 }
 
-static void compile_pair(const struct cfg *cfg, struct prog *p, enum zone a, enum zone b)
+static void compile_pair(const struct cfg *cfg, struct prog *p, enum zone a, enum zone b,
+			 struct map_state *state)
 {
+	struct part_list parts = {0};
 	char name[PROG_NAME_BYTES];
-	bool has_chain = false;
+	bool has_rule = false;
 
 	if (is_isolated(a, b) || !zone_in_use(cfg, a) || !zone_in_use(cfg, b))
 		return;
@@ -300,11 +303,13 @@ static void compile_pair(const struct cfg *cfg, struct prog *p, enum zone a, enu
 		if (!(rule->from & (1U << a)) || !(rule->to & (1U << b)) ||
 		    cfg_rule_is_over(cfg, rule))
 			continue;
-		if (!has_chain && !prog_add_chain(p, name))
-			return;
-		has_chain = true;
-		compile_rule(cfg, rule, p, name, a);
+		has_rule = true;
+		rule_parts(cfg, rule, a, &parts);
 	}
+	if (has_rule && prog_add_chain(p, name))
+		compile_parts(cfg, &parts, p, name, state);
+	p->is_full |= parts.is_full;
+	free(parts.v);
 	compile_half_open_pair(cfg, p, a, b);
 }
 
@@ -321,15 +326,19 @@ static void compile_pair(const struct cfg *cfg, struct prog *p, enum zone a, enu
  */
 int compile_cfg(const struct cfg *cfg, struct prog *out)
 {
+	struct map_state state = {.has_chain = calloc(cfg->rule_count + 1, 2)};
+
 	prog_init(out);
+	out->is_full = !state.has_chain;
 	base_chains(out);
 	compile_guard(cfg, out);
 	compile_half_open(cfg, out);
 	compile_tunnel_sets(out);
 	for (unsigned a = 0; a < ZONE_COUNT; a++) {
 		for (unsigned b = 0; b < ZONE_COUNT; b++)
-			compile_pair(cfg, out, (enum zone)a, (enum zone)b);
+			compile_pair(cfg, out, (enum zone)a, (enum zone)b, &state);
 	}
+	free(state.has_chain);
 	port_sets(cfg, out);
 	forward_rules(cfg, out);
 	compile_local_sets(cfg, out);

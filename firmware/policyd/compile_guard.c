@@ -97,6 +97,18 @@ static struct prog_set *range_set(struct prog *p, const char *name, uint8_t fami
 	return s;
 }
 
+static struct prog_set *hash_set4(struct prog *p, const char *name)
+{
+	struct prog_set *s = prog_add_set(p, name);
+
+	if (s) {
+		s->key_type = TYPE_IPV4;
+		s->key_len = 4;
+		s->flags = NFT_SET_CONSTANT;
+	}
+	return s;
+}
+
 static void put_text(struct prog *p, struct prog_set *s, const char *text)
 {
 	struct net_range v;
@@ -223,17 +235,44 @@ static void valid6_set(const struct cfg *cfg, struct prog *p)
 	free(v);
 }
 
+/* Every packet asks these: networks of 8 bits in a hash, not a tree of ranges. */
+static void never_set(struct prog *p, const char *name, unsigned first_high)
+{
+	struct prog_set *s = hash_set4(p, name);
+
+	for (unsigned net = 0; s && net <= 255; net++) {
+		struct prog_elem *e = net == 0 || net == 127 || net >= first_high
+					      ? prog_add_elem(p, s)
+					      : NULL;
+
+		if (e)
+			e->key[0] = (uint8_t)net;
+	}
+}
+
+/* Broadcast addresses of the own networks, as the kernel makes them. */
+static void broadcast_set(const struct cfg *cfg, struct prog *p)
+{
+	struct prog_set *s = hash_set4(p, "broadcast4");
+
+	for (size_t i = 0; s && i < cfg->port_count; i++) {
+		for (size_t k = 0; k < cfg->ports[i].addr_count; k++) {
+			const struct net_prefix *a = &cfg->ports[i].addrs[k];
+			struct prog_elem *e = a->addr.family == 4 && a->len < 31
+						      ? prog_add_elem(p, s)
+						      : NULL;
+
+			if (e)
+				memcpy(e->key, net_range_of(a).hi, 4);
+		}
+	}
+}
+
 static void guard_sets(const struct cfg *cfg, struct prog *p)
 {
-	struct prog_set *s = range_set(p, "never_from4", 4);
-
-	put_text(p, s, "0.0.0.0/8");
-	put_text(p, s, "127.0.0.0/8");
-	put_text(p, s, "224.0.0.0-255.255.255.255");
-	s = range_set(p, "never_to4", 4);
-	put_text(p, s, "0.0.0.0/8");
-	put_text(p, s, "127.0.0.0/8");
-	put_text(p, s, "240.0.0.0-255.255.255.254");
+	never_set(p, "never_from4", 224);
+	never_set(p, "never_to4", 240);
+	broadcast_set(cfg, p);
 	valid6_set(cfg, p);
 }
 
@@ -257,7 +296,7 @@ static void options_chain(struct prog *p)
 static void guard4(struct prog *p)
 {
 	static const uint8_t words_mask = 0x0f, plain_words = 5;
-	static const uint8_t zero[4], all_ones[4] = {255, 255, 255, 255};
+	static const uint8_t zero[4], all_ones[4] = {255, 255, 255, 255}, net8[4] = {255};
 	static const uint8_t dhcp_server[2] = {0, 67};
 	struct nftnl_rule *r;
 
@@ -277,12 +316,21 @@ static void guard4(struct prog *p)
 	r = rule(p, "guard", "bad-source");
 	ex_family(r, 4);
 	ex_load_addr(r, 4, true);
+	ex_mask(r, net8, 4);
 	ex_lookup(r, "never_from4", false);
+	guard_drop(p, r, "bad-source");
+	r = rule(p, "guard", "bad-source");
+	ex_family(r, 4);
+	ex_load_addr(r, 4, true);
+	ex_lookup(r, "broadcast4", false);
 	guard_drop(p, r, "bad-source");
 	r = rule(p, "guard", "bad-destination");
 	ex_family(r, 4);
 	ex_load_addr(r, 4, false);
+	ex_mask(r, net8, 4);
 	ex_lookup(r, "never_to4", false);
+	ex_load_addr(r, 4, false);
+	ex_cmp(r, NFT_CMP_NEQ, all_ones, 4);
 	guard_drop(p, r, "bad-destination");
 	r = rule(p, "guard", "options");
 	ex_family(r, 4);
@@ -300,7 +348,13 @@ static void guard6(struct prog *p)
 	static const uint8_t routing0 = 0, multicast = 0xff;
 	struct nftnl_rule *r;
 
-	r = rule(p, "guard", "dad");
+	if (!prog_add_chain(p, "guard6"))
+		return;
+	r = rule(p, "guard", "ipv6");
+	ex_family(r, 6);
+	ex_jump(r, "guard6");
+
+	r = rule(p, "guard6", "dad");
 	ex_family(r, 6);
 	ex_load_addr(r, 6, true);
 	ex_cmp(r, NFT_CMP_EQ, unspecified, 16);
@@ -310,47 +364,45 @@ static void guard6(struct prog *p)
 	ex_counter(r);
 	ex_verdict(r, NF_ACCEPT);
 
-	r = rule(p, "guard", "bad-source");
+	r = rule(p, "guard6", "bad-source");
 	ex_family(r, 6);
 	ex_load_addr(r, 6, true);
 	ex_lookup_not(r, "valid6");
 	guard_drop(p, r, "bad-source");
-	r = rule(p, "guard", "bad-destination");
+	r = rule(p, "guard6", "bad-destination");
 	ex_family(r, 6);
 	ex_payload(r, NFT_PAYLOAD_NETWORK_HEADER, 24, 1);
 	ex_cmp(r, NFT_CMP_NEQ, &multicast, 1);
 	ex_load_addr(r, 6, false);
 	ex_lookup_not(r, "valid6");
 	guard_drop(p, r, "bad-destination");
-	r = rule(p, "guard", "route-option");
+	r = rule(p, "guard6", "route-option");
 	ex_family(r, 6);
 	ex_exthdr(r, NFT_EXTHDR_OP_IPV6, IPPROTO_ROUTING, 2, 1, false);
 	ex_cmp(r, NFT_CMP_EQ, &routing0, 1);
 	guard_drop(p, r, "route-option");
 }
 
-/* What the routing table says about the source: it must not be the appliance
- * itself or a broadcast address, and the way back to it must lead through the
- * port it came in (BCP 38, RFC 3704 2.2). */
+/* The way back to a source must lead through the port it came in (BCP 38, RFC
+ * 3704 2.2). The appliance's own addresses have no way back either; only then is
+ * the routing table asked once more what the source is. */
 static void guard_routes(struct prog *p)
 {
-	static const uint32_t local = 2 /* RTN_LOCAL */,
-			      broadcast = 3 /* RTN_BROADCAST */;
-	static const uint32_t missing = 0;
-	struct nftnl_rule *r = rule(p, "guard", "own-source");
+	static const uint32_t local = 2 /* RTN_LOCAL */, missing = 0;
+	struct nftnl_rule *r;
 
-	ex_fib(r, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR);
-	ex_cmp(r, NFT_CMP_EQ, &local, sizeof(local));
-	guard_drop(p, r, "own-source");
-	r = rule(p, "guard", "bad-source");
-	ex_fib(r, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR);
-	ex_cmp(r, NFT_CMP_EQ, &broadcast, sizeof(broadcast));
-	guard_drop(p, r, "bad-source");
+	if (!prog_add_chain(p, "no_way_back"))
+		return;
 	r = rule(p, "guard", "spoofed-source");
 	ex_fib(r, NFT_FIB_RESULT_OIF,
 	       NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF | NFTA_FIB_F_PRESENT);
 	ex_cmp(r, NFT_CMP_EQ, &missing, sizeof(missing));
-	guard_drop(p, r, "spoofed-source");
+	ex_goto(r, "no_way_back");
+	r = rule(p, "no_way_back", "own-source");
+	ex_fib(r, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR);
+	ex_cmp(r, NFT_CMP_EQ, &local, sizeof(local));
+	guard_drop(p, r, "own-source");
+	guard_drop(p, rule(p, "no_way_back", "spoofed-source"), "spoofed-source");
 }
 
 static void base_chain(struct prog *p, const char *name, int32_t prio)

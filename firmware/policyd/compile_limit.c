@@ -162,8 +162,7 @@ static void syn_rules(const struct cfg *cfg, const struct cfg_rule *rule, struct
 	(void)dynamic_set(p, name, family == 4 ? TYPE_TARGET4 : TYPE_TARGET6, bytes + 4,
 			  RATE_FORGET_MS);
 	ex_load_addr(r, family, false);
-	ex_payload_to(r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2,
-		      family == 4 ? NFT_REG32_01 : NFT_REG_2);
+	ex_load_field(r, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, bytes);
 	ex_up_to_rate(r, name, rule->limit.half_open);
 	ex_verdict(r, NF_ACCEPT);
 	r = match_syn(cfg, rule, p, family);
@@ -229,7 +228,7 @@ static bool concerns_tcp(const struct cfg_rule *rule, bool *has_ports)
 static void pair_rule(const struct cfg *cfg, const struct cfg_rule *rule, struct prog *p,
 		      const char *chain, uint8_t family)
 {
-	struct variant v = {.family = family, .proto = IPPROTO_TCP};
+	struct rule_variant v = {.family = family, .proto = IPPROTO_TCP};
 	struct nftnl_rule *r;
 
 	if (!concerns_tcp(rule, &v.has_ports) ||

@@ -13,9 +13,13 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
-/* Ranges of one family out of a sorted list. */
-static const struct net_range *family_part(const struct net_range *v, size_t n,
-					   uint8_t family, size_t *count)
+/*
+ * The ranges of one family out of a sorted list.
+ *
+ * @count  gets their number
+ */
+const struct net_range *family_part(const struct net_range *v, size_t n, uint8_t family,
+				    size_t *count)
 {
 	size_t from = 0, to;
 
@@ -28,8 +32,12 @@ static const struct net_range *family_part(const struct net_range *v, size_t n,
 	return n ? v + from : v;
 }
 
-/* Find a set with the same content as the last one, and drop the last then. */
-static const char *share_last_set(struct prog *p)
+/*
+ * Find a set with the same content as the last one, and drop the last then.
+ *
+ * Returns the name to use, good until the next prog_add_set().
+ */
+const char *share_last_set(struct prog *p)
 {
 	struct prog_set *last = &p->sets[p->set_count - 1];
 
@@ -126,9 +134,14 @@ void rule_match_addrs(struct prog *p, struct nftnl_rule *r, const struct net_ran
 	ex_lookup(r, share_last_set(p), false);
 }
 
-/* Destination ports of the rule's services of one protocol, merged. */
-static size_t collect_ports(const struct cfg_rule *rule, uint8_t proto,
-			    struct net_range *out)
+/*
+ * Destination ports of the rule's services of one protocol, merged.
+ *
+ * @out  room for rule->svc_count ranges; a port stands in bytes 2 and 3
+ *
+ * Returns their number.
+ */
+size_t collect_ports(const struct cfg_rule *rule, uint8_t proto, struct net_range *out)
 {
 	size_t n = 0;
 
@@ -246,7 +259,8 @@ static void finish(const struct cfg_rule *rule, struct nftnl_rule *r, bool is_tc
  * Start a kernel rule that matches what the variant of a rule does.
  */
 struct nftnl_rule *rule_match(const struct cfg *cfg, const struct cfg_rule *rule,
-			      struct prog *p, const char *chain, const struct variant *v)
+			      struct prog *p, const char *chain,
+			      const struct rule_variant *v)
 {
 	struct nftnl_rule *r = prog_add_rule(p, chain, rule->id);
 
@@ -273,7 +287,7 @@ struct nftnl_rule *rule_match(const struct cfg *cfg, const struct cfg_rule *rule
 }
 
 static void emit(const struct cfg *cfg, const struct cfg_rule *rule, struct prog *p,
-		 const char *chain, const struct variant *v, bool is_silent)
+		 const char *chain, const struct rule_variant *v, bool is_silent)
 {
 	struct nftnl_rule *r = rule_match(cfg, rule, p, chain, v);
 
@@ -288,12 +302,37 @@ static void emit(const struct cfg *cfg, const struct cfg_rule *rule, struct prog
 	guard_drop(p, r, "over-limit");
 }
 
-/* TCP or UDP: one kernel rule for all ports, or for "every port". */
-static void emit_transport(const struct cfg *cfg, const struct cfg_rule *rule,
-			   struct prog *p, const char *chain, uint8_t family,
-			   uint8_t proto, bool is_silent)
+static struct rule_part *add_part(struct part_list *out, const struct cfg_rule *rule,
+				  bool is_silent)
 {
-	struct variant v = {.family = family, .proto = proto};
+	if (out->count == out->room) {
+		size_t want = out->room ? out->room * 2 : 16;
+		struct rule_part *bigger = realloc(out->v, want * sizeof(*bigger));
+
+		if (!bigger) {
+			out->is_full = true;
+			return NULL;
+		}
+		out->v = bigger;
+		out->room = want;
+	}
+	memset(&out->v[out->count], 0, sizeof(*out->v));
+	out->v[out->count].rule = rule;
+	out->v[out->count].is_silent = is_silent;
+	return &out->v[out->count++];
+}
+
+static void add_variant(struct rule_part *part, struct rule_variant v)
+{
+	if (part)
+		part->v[part->count++] = v;
+}
+
+/* TCP or UDP: one kernel rule for all ports, or for "every port". */
+static void transport_part(const struct cfg_rule *rule, uint8_t family, uint8_t proto,
+			   bool is_silent, struct part_list *out)
+{
+	struct rule_variant v = {.family = family, .proto = proto};
 	bool has_any = false, has_all = false;
 
 	for (size_t i = 0; i < rule->svc_count; i++) {
@@ -302,38 +341,40 @@ static void emit_transport(const struct cfg *cfg, const struct cfg_rule *rule,
 	}
 	v.has_ports = !has_all;
 	if (has_any)
-		emit(cfg, rule, p, chain, &v, is_silent);
+		add_variant(add_part(out, rule, is_silent), v);
 }
 
-static void emit_services(const struct cfg *cfg, const struct cfg_rule *rule,
-			  struct prog *p, const char *chain, uint8_t family,
-			  bool is_silent)
+/* A rule without services: two kernel rules when TCP is answered otherwise, or
+ * tunnels are left out. */
+static void any_part(const struct cfg_rule *rule, uint8_t family, bool is_silent,
+		     struct part_list *out)
 {
-	struct variant any = {.family = family};
+	struct rule_part *part = add_part(out, rule, is_silent);
+	bool is_permit = rule->action == CFG_PERMIT;
 
-	if (rule->svc_count == 0 && rule->action == CFG_PERMIT) {
-		struct variant udp = {
-			.family = family, .proto = IPPROTO_UDP, .is_any = true};
+	if (is_permit)
+		add_variant(part, (struct rule_variant){.family = family,
+							.proto = IPPROTO_UDP,
+							.is_any = true});
+	else if (rule->action == CFG_REJECT && !is_silent)
+		add_variant(part, (struct rule_variant){.family = family,
+							.proto = IPPROTO_TCP});
+	add_variant(part, (struct rule_variant){.family = family, .is_any = is_permit});
+}
 
-		any.is_any = true;
-		emit(cfg, rule, p, chain, &udp, is_silent);
-		emit(cfg, rule, p, chain, &any, is_silent);
-		return;
-	}
+static void service_parts(const struct cfg_rule *rule, uint8_t family, bool is_silent,
+			  struct part_list *out)
+{
 	if (rule->svc_count == 0) {
-		if (rule->action == CFG_REJECT && !is_silent) {
-			struct variant tcp = {.family = family, .proto = IPPROTO_TCP};
-
-			emit(cfg, rule, p, chain, &tcp, is_silent);
-		}
-		emit(cfg, rule, p, chain, &any, is_silent);
+		any_part(rule, family, is_silent, out);
 		return;
 	}
-	emit_transport(cfg, rule, p, chain, family, IPPROTO_TCP, is_silent);
-	emit_transport(cfg, rule, p, chain, family, IPPROTO_UDP, is_silent);
+	transport_part(rule, family, IPPROTO_TCP, is_silent, out);
+	transport_part(rule, family, IPPROTO_UDP, is_silent, out);
 	for (size_t i = 0; i < rule->svc_count; i++) {
 		const struct cfg_service *svc = &rule->svc[i];
-		struct variant v = {.family = family, .proto = svc->proto, .svc = svc};
+		struct rule_variant v = {
+			.family = family, .proto = svc->proto, .svc = svc};
 
 		if (svc->proto == IPPROTO_TCP || svc->proto == IPPROTO_UDP)
 			continue;
@@ -342,7 +383,7 @@ static void emit_services(const struct cfg *cfg, const struct cfg_rule *rule,
 			if (family && v.family != family)
 				continue;
 		}
-		emit(cfg, rule, p, chain, &v, is_silent);
+		add_variant(add_part(out, rule, is_silent), v);
 	}
 }
 
@@ -358,12 +399,13 @@ bool rule_has_family(const struct net_range *v, size_t n, uint8_t family)
 }
 
 /*
- * Append one rule of the configuration to the chain of a zone pair.
+ * Append what one rule of the configuration matches between two zones, in the
+ * order in which it has to be compared.
  *
  * @from  zone the packets come from: a reject answers only to inside zones
  */
-void compile_rule(const struct cfg *cfg, const struct cfg_rule *rule, struct prog *p,
-		  const char *chain, enum zone from)
+void rule_parts(const struct cfg *cfg, const struct cfg_rule *rule, enum zone from,
+		struct part_list *out)
 {
 	bool is_silent = ((1U << from) & ZONE_OUTSIDE) != 0;
 	uint32_t in_zone = 0;
@@ -377,12 +419,54 @@ void compile_rule(const struct cfg *cfg, const struct cfg_rule *rule, struct pro
 		return;
 	/* sources are counted by address, so the family must be known */
 	if (rule->src_count == 0 && rule->dst_count == 0 && !cfg_rule_is_limited(rule)) {
-		emit_services(cfg, rule, p, chain, 0, is_silent);
+		service_parts(rule, 0, is_silent, out);
 		return;
 	}
 	for (uint8_t family = 4; family <= 6; family = (uint8_t)(family + 2)) {
 		if (rule_has_family(rule->src, rule->src_count, family) &&
 		    rule_has_family(rule->dst, rule->dst_count, family))
-			emit_services(cfg, rule, p, chain, family, is_silent);
+			service_parts(rule, family, is_silent, out);
 	}
+}
+
+/*
+ * Append the kernel rules that compare one part to a chain.
+ */
+void compile_part(const struct cfg *cfg, const struct rule_part *part, struct prog *p,
+		  const char *chain)
+{
+	for (unsigned i = 0; i < part->count; i++)
+		emit(cfg, part->rule, p, chain, &part->v[i], part->is_silent);
+}
+
+/*
+ * Fill the chain to which the maps send what a rule matches: log, counter,
+ * verdict. What it leaves undecided (tunnels) goes on behind the map.
+ */
+void compile_rule_chain(const struct cfg_rule *rule, struct prog *p, const char *chain,
+			bool is_silent)
+{
+	bool answers = rule->action == CFG_REJECT && !is_silent;
+	bool is_any = rule->svc_count == 0;
+	bool has_tcp = is_any, has_other = is_any;
+	struct nftnl_rule *r;
+
+	for (size_t i = 0; i < rule->svc_count; i++) {
+		has_tcp |= rule->svc[i].proto == IPPROTO_TCP;
+		has_other |= rule->svc[i].proto != IPPROTO_TCP;
+	}
+	if (is_any && rule->action == CFG_PERMIT) {
+		r = prog_add_rule(p, chain, rule->id);
+		ex_proto(r, IPPROTO_UDP);
+		match_no_tunnel(r, IPPROTO_UDP);
+		finish(rule, r, false, is_silent);
+	} else if (answers && has_tcp && has_other) {
+		r = prog_add_rule(p, chain, rule->id);
+		ex_proto(r, IPPROTO_TCP);
+		finish(rule, r, true, is_silent);
+	}
+	r = prog_add_rule(p, chain, rule->id);
+	if (is_any && rule->action == CFG_PERMIT)
+		match_no_tunnel(r, 0);
+	finish(rule, r, answers && has_tcp && !has_other, is_silent);
 }

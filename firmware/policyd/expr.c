@@ -52,10 +52,33 @@ void ex_cmp(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t len)
 }
 
 /*
- * Load @len bytes of a packet's header into any register.
+ * Load @len bytes of a packet's header (NFT_PAYLOAD_*) into register 1.
  */
-void ex_payload_to(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
-		   uint32_t reg)
+void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len)
+{
+	ex_load_field(r, base, offset, len, 0);
+}
+
+/*
+ * And register 1 with @mask.
+ */
+void ex_mask(struct nftnl_rule *r, const void *mask, uint32_t len)
+{
+	ex_mask_field(r, mask, len, 0);
+}
+
+/* The register whose first byte is byte @at of register 1: the kernel shows those
+ * at multiples of 16 by their old numbers. */
+static uint32_t field_reg(uint32_t at)
+{
+	return at % 16 == 0 ? NFT_REG_1 + at / 16 : NFT_REG32_00 + at / 4;
+}
+
+/*
+ * Load @len bytes of a packet's header as a field of a concatenation.
+ */
+void ex_load_field(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
+		   uint32_t at)
 {
 	struct nftnl_expr *e = add(r, "payload");
 
@@ -64,33 +87,33 @@ void ex_payload_to(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, len);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, reg);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, field_reg(at));
 }
 
 /*
- * Load @len bytes of a packet's header (NFT_PAYLOAD_*) into register 1.
+ * And a field of a concatenation with @mask.
  */
-void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len)
-{
-	ex_payload_to(r, base, offset, len, NFT_REG_1);
-}
-
-/*
- * And register 1 with @mask.
- */
-void ex_mask(struct nftnl_rule *r, const void *mask, uint32_t len)
+void ex_mask_field(struct nftnl_rule *r, const void *mask, uint32_t len, uint32_t at)
 {
 	static const uint8_t zero[16];
 	struct nftnl_expr *e = add(r, "bitwise");
 
 	if (!e)
 		return;
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, field_reg(at));
+	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, field_reg(at));
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_BOOL);
 	nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, len);
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, mask, len);
 	nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, len);
+}
+
+/*
+ * Load the transport protocol as a field of a concatenation.
+ */
+void ex_proto_field(struct nftnl_rule *r, uint32_t at)
+{
+	ex_meta(r, NFT_META_L4PROTO, field_reg(at));
 }
 
 static void lookup(struct nftnl_rule *r, const char *set, bool is_map, uint32_t flags)

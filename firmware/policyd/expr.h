@@ -1,7 +1,8 @@
 /*
  * Building blocks of rules: one function, one nf_tables expression.
  * Register use: 1 (16 bytes) for what is compared, 2 for the second half of a
- * concatenation; a translation takes 1 to 3.
+ * concatenation; fields of a concatenation stand at byte @at of register 1; a
+ * translation takes 1 to 3.
  */
 #ifndef LUYTRE_POL_EXPR_H
 #define LUYTRE_POL_EXPR_H
@@ -24,9 +25,11 @@ struct ex_nat {
 void ex_meta(struct nftnl_rule *r, uint32_t key, uint32_t reg);
 void ex_cmp(struct nftnl_rule *r, uint32_t op, const void *data, uint32_t len);
 void ex_payload(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len);
-void ex_payload_to(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
-		   uint32_t reg);
 void ex_mask(struct nftnl_rule *r, const void *mask, uint32_t len);
+void ex_load_field(struct nftnl_rule *r, uint32_t base, uint32_t offset, uint32_t len,
+		   uint32_t at);
+void ex_mask_field(struct nftnl_rule *r, const void *mask, uint32_t len, uint32_t at);
+void ex_proto_field(struct nftnl_rule *r, uint32_t at);
 void ex_lookup(struct nftnl_rule *r, const char *set, bool is_map);
 void ex_lookup_not(struct nftnl_rule *r, const char *set);
 void ex_goto(struct nftnl_rule *r, const char *chain);

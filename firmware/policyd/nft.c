@@ -34,7 +34,7 @@
 #define NFT_ANSWER_S 30 /* the kernel answers within this or the transaction failed */
 #define MSG_ROOM_BYTES 65536 /* the longest single message we build */
 #define NFT_TYPE_IFNAME 41   /* nft's datatype number */
-#define ELEMS_PER_MSG 512    /* keeps an element list under its 16 bit length */
+#define ELEMS_PER_MSG 256    /* keeps an element list under its 16 bit length */
 
 /*
  * Open the netlink socket and take the batch buffer.
@@ -189,6 +189,20 @@ static void put_byteorder(struct nlmsghdr *h)
 	mnl_attr_put(h, NFTA_SET_USERDATA, sizeof(udata), udata);
 }
 
+/* The kernel tells ranges of concatenated fields by the lengths of the fields. */
+static void put_fields(struct nlmsghdr *h, const struct prog_set *s)
+{
+	struct nlattr *list = mnl_attr_nest_start(h, NFTA_SET_DESC_CONCAT);
+
+	for (size_t i = 0; i < s->field_count; i++) {
+		struct nlattr *one = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+
+		mnl_attr_put_u32(h, NFTA_SET_FIELD_LEN, htonl(s->field_len[i]));
+		mnl_attr_nest_end(h, one);
+	}
+	mnl_attr_nest_end(h, list);
+}
+
 static int put_set(struct nft *n, const struct prog_set *s, uint32_t id)
 {
 	struct nlmsghdr *h = start(n, NFT_MSG_NEWSET, NLM_F_CREATE);
@@ -215,6 +229,8 @@ static int put_set(struct nft *n, const struct prog_set *s, uint32_t id)
 		mnl_attr_put_u32(h, NFTA_SET_DESC_SIZE, htonl(s->size));
 	else if (s->count > 0 && !(s->flags & NFT_SET_INTERVAL))
 		mnl_attr_put_u32(h, NFTA_SET_DESC_SIZE, htonl((uint32_t)s->count));
+	if (s->field_count > 0)
+		put_fields(h, s);
 	mnl_attr_nest_end(h, desc);
 	finish(n, h);
 	return ERR_OK;
@@ -232,6 +248,11 @@ static void put_elem(struct nlmsghdr *h, const struct prog_set *s,
 	key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
 	mnl_attr_put(h, NFTA_DATA_VALUE, s->key_len, e->key);
 	mnl_attr_nest_end(h, key);
+	if (s->field_count > 0) {
+		key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY_END);
+		mnl_attr_put(h, NFTA_DATA_VALUE, s->key_len, e->key_end);
+		mnl_attr_nest_end(h, key);
+	}
 	if (s->flags & NFT_SET_MAP && !e->is_end) {
 		data = mnl_attr_nest_start(h, NFTA_SET_ELEM_DATA);
 		verdict = mnl_attr_nest_start(h, NFTA_DATA_VERDICT);

@@ -159,10 +159,41 @@ static int on_rule(const struct nlmsghdr *h, void *data)
 	return MNL_CB_OK;
 }
 
+/* One level down into a nest: the attribute of @type, or NULL. */
+static struct nlattr *inner(struct nlattr *nest, uint16_t type)
+{
+	struct nlattr *a;
+
+	if (!nest)
+		return NULL;
+	mnl_attr_for_each_nested(a, nest)
+	{
+		if (mnl_attr_get_type(a) == type)
+			return a;
+	}
+	return NULL;
+}
+
+/* Lengths of the fields of a concatenation of ranges. */
+static void read_fields(struct prog_set *s, struct nlattr *desc)
+{
+	struct nlattr *list = inner(desc, NFTA_SET_DESC_CONCAT), *one;
+
+	if (!list)
+		return;
+	mnl_attr_for_each_nested(one, list)
+	{
+		struct nlattr *len = inner(one, NFTA_SET_FIELD_LEN);
+
+		if (len && s->field_count < PROG_FIELDS_MAX)
+			s->field_len[s->field_count++] = ntohl(mnl_attr_get_u32(len));
+	}
+}
+
 static int on_set(const struct nlmsghdr *h, void *data)
 {
 	struct dump *d = data;
-	struct nlattr *a;
+	struct nlattr *a, *desc = NULL;
 	const char *table = NULL, *name = NULL;
 	uint32_t flags = 0, type = 0, len = 0;
 	struct prog_set *s;
@@ -185,6 +216,9 @@ static int on_set(const struct nlmsghdr *h, void *data)
 		case NFTA_SET_KEY_LEN:
 			len = ntohl(mnl_attr_get_u32(a));
 			break;
+		case NFTA_SET_DESC:
+			desc = a;
+			break;
 		default:
 			break;
 		}
@@ -193,28 +227,15 @@ static int on_set(const struct nlmsghdr *h, void *data)
 		s->flags = flags;
 		s->key_type = type;
 		s->key_len = len;
+		read_fields(s, desc);
 	}
 	return MNL_CB_OK;
-}
-
-/* One level down into a nest: the attribute of @type, or NULL. */
-static struct nlattr *inner(struct nlattr *nest, uint16_t type)
-{
-	struct nlattr *a;
-
-	if (!nest)
-		return NULL;
-	mnl_attr_for_each_nested(a, nest)
-	{
-		if (mnl_attr_get_type(a) == type)
-			return a;
-	}
-	return NULL;
 }
 
 static void read_elem(struct dump *d, struct nlattr *one)
 {
 	struct nlattr *value = inner(inner(one, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
+	struct nlattr *end = inner(inner(one, NFTA_SET_ELEM_KEY_END), NFTA_DATA_VALUE);
 	struct nlattr *flags = inner(one, NFTA_SET_ELEM_FLAGS);
 	struct nlattr *chain =
 		inner(inner(inner(one, NFTA_SET_ELEM_DATA), NFTA_DATA_VERDICT),
@@ -223,11 +244,15 @@ static void read_elem(struct dump *d, struct nlattr *one)
 
 	if (!e)
 		return;
-	if (!value || mnl_attr_get_payload_len(value) > sizeof(e->key)) {
+	if (!value || mnl_attr_get_payload_len(value) > sizeof(e->key) ||
+	    (end && mnl_attr_get_payload_len(end) > sizeof(e->key_end))) {
 		d->err = ERR_KERNEL;
 		return;
 	}
 	memcpy(e->key, mnl_attr_get_payload(value), mnl_attr_get_payload_len(value));
+	if (end)
+		memcpy(e->key_end, mnl_attr_get_payload(end),
+		       mnl_attr_get_payload_len(end));
 	e->is_end = flags && ntohl(mnl_attr_get_u32(flags)) & NFT_SET_ELEM_INTERVAL_END;
 	if (chain)
 		(void)snprintf(e->jump, sizeof(e->jump), "%s", mnl_attr_get_str(chain));

@@ -205,22 +205,36 @@ static int elem_cmp(const void *a, const void *b)
 	const struct prog_elem *x = a, *y = b;
 	int c = memcmp(x->key, y->key, sizeof(x->key));
 
+	if (c == 0)
+		c = memcmp(x->key_end, y->key_end, sizeof(x->key_end));
 	/* an interval that starts where another ends */
 	return c ? c : (int)y->is_end - (int)x->is_end;
 }
 
+static void list_key(const uint8_t *key, uint32_t len, FILE *f)
+{
+	for (uint32_t k = 0; k < len && k < PROG_KEY_BYTES; k++)
+		fprintf(f, "%02x", key[k]);
+}
+
 static void list_set(const struct prog_set *s, struct prog_elem *v, FILE *f)
 {
-	fprintf(f, "set %s flags %x key %u/%u\n", s->name, s->flags, s->key_type,
+	fprintf(f, "set %s flags %x key %u/%u", s->name, s->flags, s->key_type,
 		s->key_len);
+	for (size_t i = 0; i < s->field_count; i++)
+		fprintf(f, "%s%u", i ? "," : " fields ", s->field_len[i]);
+	fputc('\n', f);
 	if (s->count == 0)
 		return;
 	memcpy(v, s->elems, s->count * sizeof(*v));
 	qsort(v, s->count, sizeof(*v), elem_cmp);
 	for (size_t i = 0; i < s->count; i++) {
 		fputs(v[i].is_end ? "  end " : "  ", f);
-		for (uint32_t k = 0; k < s->key_len && k < PROG_KEY_BYTES; k++)
-			fprintf(f, "%02x", v[i].key[k]);
+		list_key(v[i].key, s->key_len, f);
+		if (s->field_count > 0) {
+			fputc('-', f);
+			list_key(v[i].key_end, s->key_len, f);
+		}
 		fprintf(f, "%s%s\n", v[i].jump[0] ? " jump " : "", v[i].jump);
 	}
 }
@@ -250,7 +264,20 @@ static int list_expr(struct nftnl_expr *e, void *data)
 	return 0;
 }
 
-static void list_chain(const struct prog *p, const struct prog_chain *c, FILE *f)
+static int rule_cmp(const void *a, const void *b)
+{
+	const struct prog_rule *x = *(const struct prog_rule *const *)a;
+	const struct prog_rule *y = *(const struct prog_rule *const *)b;
+	int c = strcmp(x->chain, y->chain);
+
+	/* both point into one array, in the rules' order */
+	return c ? c : (x > y) - (x < y);
+}
+
+/* @rules  sorted by chain; gives those behind this chain's */
+static const struct prog_rule **list_chain(const struct prog_chain *c,
+					   const struct prog_rule **rules,
+					   const struct prog_rule **end, FILE *f)
 {
 	fprintf(f, "chain %s", c->name);
 	if (c->is_base)
@@ -258,13 +285,14 @@ static void list_chain(const struct prog *p, const struct prog_chain *c, FILE *f
 			c->type[0] ? " type " : "", c->type, c->hook, c->prio,
 			c->policy == NF_ACCEPT ? "accept" : "drop");
 	fputc('\n', f);
-	for (size_t i = 0; i < p->rule_count; i++) {
-		if (strcmp(p->rules[i].chain, c->name) != 0)
-			continue;
-		fprintf(f, "  rule %s:", p->rules[i].id);
-		(void)nftnl_expr_foreach(p->rules[i].rule, list_expr, f);
+	while (rules < end && strcmp((*rules)->chain, c->name) < 0)
+		rules++; /* of a chain that does not exist: the kernel refuses it */
+	for (; rules < end && !strcmp((*rules)->chain, c->name); rules++) {
+		fprintf(f, "  rule %s:", (*rules)->id);
+		(void)nftnl_expr_foreach((*rules)->rule, list_expr, f);
 		fputc('\n', f);
 	}
+	return rules;
 }
 
 static size_t biggest_set(const struct prog *p)
@@ -290,23 +318,29 @@ int prog_list(const struct prog *p, char **text)
 	struct prog_chain *chains = malloc((p->chain_count + 1) * sizeof(*chains));
 	struct prog_set *sets = malloc((p->set_count + 1) * sizeof(*sets));
 	struct prog_elem *elems = malloc(biggest_set(p) * sizeof(*elems));
+	const struct prog_rule **rules =
+		(const struct prog_rule **)malloc((p->rule_count + 1) * sizeof(*rules));
+	const struct prog_rule **next = rules;
 	char *out = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&out, &len);
 	int r = ERR_NOMEM;
 
-	if (!chains || !sets || !elems || !f || p->is_full)
+	if (!chains || !sets || !elems || !rules || !f || p->is_full)
 		goto out;
 	if (p->chain_count)
 		memcpy(chains, p->chains, p->chain_count * sizeof(*chains));
 	if (p->set_count)
 		memcpy(sets, p->sets, p->set_count * sizeof(*sets));
 	qsort(chains, p->chain_count, sizeof(*chains), chain_cmp);
+	for (size_t i = 0; i < p->rule_count; i++)
+		rules[i] = &p->rules[i];
 	qsort(sets, p->set_count, sizeof(*sets), set_cmp);
+	qsort((void *)rules, p->rule_count, sizeof(*rules), rule_cmp);
 	for (size_t i = 0; i < p->set_count; i++)
 		list_set(&sets[i], elems, f);
 	for (size_t i = 0; i < p->chain_count; i++)
-		list_chain(p, &chains[i], f);
+		next = list_chain(&chains[i], next, rules + p->rule_count, f);
 	r = ERR_OK;
 out:
 	if (f && fclose(f) != 0)
@@ -315,6 +349,7 @@ out:
 		*text = out;
 	else
 		free(out);
+	free((void *)rules);
 	free(elems);
 	free(sets);
 	free(chains);

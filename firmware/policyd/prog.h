@@ -16,10 +16,11 @@
 #define PROG_NAME_BYTES 64 /* names of chains and sets with NUL */
 #define PROG_ID_BYTES 64   /* rule ids in comments with NUL */
 #define PROG_TYPE_BYTES 8  /* type of a base chain with NUL */
-#define PROG_KEY_BYTES 32
+#define PROG_KEY_BYTES 40  /* two IPv6 addresses, protocol, port */
+#define PROG_FIELDS_MAX 4  /* of a concatenation whose fields are ranges */
 #define PROG_RULES_MAX 65536
 #define PROG_SETS_MAX 8192
-#define PROG_CHAINS_MAX 256
+#define PROG_CHAINS_MAX (2 * CONFIG_CFG_MAX_RULES + 256) /* rules' own, all others */
 #define PROG_ELEMS_MAX 1048576
 
 struct nftnl_rule;
@@ -35,15 +36,18 @@ struct prog_chain {
 
 struct prog_elem {
 	uint8_t key[PROG_KEY_BYTES];
-	bool is_end;                /* end of an interval, exclusive */
-	char jump[PROG_NAME_BYTES]; /* maps: chain the element jumps to */
+	uint8_t key_end[PROG_KEY_BYTES]; /* concatenated ranges: inclusive */
+	bool is_end;                     /* end of an interval, exclusive */
+	char jump[PROG_NAME_BYTES];      /* maps: chain the element jumps to */
 };
 
 struct prog_set {
 	char name[PROG_NAME_BYTES];
-	uint32_t flags;      /* NFT_SET_* */
-	uint32_t key_type;   /* nft's datatype number, for listings only */
-	uint32_t key_len;    /* bytes */
+	uint32_t flags;    /* NFT_SET_* */
+	uint32_t key_type; /* nft's datatype number, for listings only */
+	uint32_t key_len;  /* bytes */
+	uint32_t field_len[PROG_FIELDS_MAX]; /* bytes; concatenated ranges only */
+	size_t field_count;
 	uint32_t size;       /* dynamic sets (NFT_SET_EVAL): most elements */
 	uint32_t timeout_ms; /* dynamic sets: unused elements go after this; 0: never */
 	struct prog_elem *elems;

@@ -1,4 +1,6 @@
 """What a rule can match, one attribute at a time, permit and deny; rule order; log."""
+import time
+
 import nflog
 from province import HOST
 from suite import BOTH, Fail, both, case, check, test
@@ -241,3 +243,96 @@ def test_pf03_many_rules(t):
     t.expect([c for low in range(1000, 2000, 90) for port, passes in
               ((low // 10 * 10 + 2, True), (low // 10 * 10 + 3, False))
               for c in both(passes, "lan1", "dc", "tcp", port)])
+
+
+def host_rules():
+    """(rules, cases): 4 hosts by 4 servers in a hash map, three actions, twice."""
+    rules, cases = [], []
+    actions = ("permit", "drop", "reject", "permit")
+    pcs, servers = ("lan1", "lan2", "lansrv"), ("dc", "soc", "agency2")
+    for i, (pc, server) in enumerate((a, b) for a in pcs for b in servers):
+        action = actions[i % 4]
+        rules.append({"id": f"host{i}", "source": [HOST[pc].ip4, HOST[pc].ip6],
+                      "destination": [HOST[server].ip4, HOST[server].ip6],
+                      "service": ["tcp/80", "udp/81"], "action": action})
+        for kind, port in (("tcp", 80), ("udp", 81)):
+            cases += [(f"host{i}", c) for c in both(action == "permit", pc, server, kind,
+                                                   port)]
+    # the same keys once more: never reached
+    rules += [dict(r, id="again-" + r["id"],
+                   action="drop" if r["action"] == "permit" else "permit") for r in rules]
+    return rules, cases
+
+
+def range_rules():
+    """(rules, cases): port ranges beside each other in a map of ranges."""
+    rules, cases = [], []
+    for i in range(6):
+        lo, action = 3000 + 10 * i, "drop" if i % 2 else "permit"
+        rules.append({"id": f"range{i}", "source": ["192.168.10.0/24", "2001:2:0:10::/64"],
+                      "service": [f"tcp/{lo}-{lo + 9}"], "action": action})
+        for port in (lo, lo + 9):
+            cases += [(f"range{i}", c) for c in both(action == "permit", "lan1", "dc",
+                                                    "tcp", port)]
+    return rules, cases
+
+
+def whole_rules():
+    """(rules, cases): rules without services, which leave tunnels to later rules."""
+    rules, cases = [], []
+    for i, pc in enumerate(("lan1", "lan2", "lansrv", "lan1")):
+        server = ("dc", "soc", "agency2", "agency2")[i]
+        rules.append({"id": f"whole{i}", "source": [HOST[pc].ip4, HOST[pc].ip6],
+                      "destination": [HOST[server].ip4, HOST[server].ip6],
+                      "action": "permit"})
+        cases += [(f"whole{i}", c) for kind, *args in (("tcp", 9), ("udp", 9))
+                  for c in both(True, pc, server, kind, *args)]
+        cases += [("rest", c) for c in both(False, pc, server, "proto", 47)]
+        cases += [("rest", c) for c in both(False, pc, server, "udp", 3544)]
+    return rules, cases
+
+
+@test("PF-02", "PF-03", boards=BOTH)
+def test_pf03_maps(t):
+    """Rules that stand in maps: hosts, ranges, whole; each counts its own packets."""
+    groups = [host_rules(), range_rules(), whole_rules()]
+    rules = [r for g in groups for r in g[0]] + [{"id": "rest", "action": "drop"}]
+    cases = [c for g in groups for c in g[1]]
+    t.enforce([{"from": ["lan"], "to": ["tslcd"], **r} for r in rules])
+    check(t.box.ruleset().count(" vmap @map_") >= 6, "the rules do not stand in maps")
+    t.expect([c for _, c in cases])
+    for rule in rules:
+        want = sum(1 for ident, _ in cases if ident == rule["id"])
+        have = sum(n for _, text, n in t.counters() if f"comment \"{rule['id']}\"" in text)
+        check(have == want, f"rule {rule['id']} counted {have} packets, not {want}")
+
+
+def stage_count(t, chain):
+    """How many kernel rules a zone pair's chain has."""
+    text = t.box.ruleset()
+    return text[text.index(f"chain {chain} {{"):].split("}", 1)[0].count("comment ")
+
+
+@test("PF-03")
+def test_pf03_full_policy(t):
+    """2,000 rules of one zone pair: in force, first and last decide, a few lookups."""
+    base = {"from": ["lan"], "to": ["tslcd"], "source": ["192.168.10.0/24",
+                                                         "2001:2:0:10::/64"]}
+    rules = [{**base, "destination": [f"10.200.{i // 250}.{i % 250 + 1}",
+                                      f"2001:2:0:b00::{i + 1:x}"],
+              "service": [f"tcp/{i + 1}"], "action": "permit"} for i in range(1998)]
+    rules.insert(0, {**base, "destination": [HOST["dc"].ip4, DC_6],
+                     "service": ["tcp/5000"], "action": "permit"})
+    rules.append({**base, "destination": [HOST["soc"].ip4, SOC_6],
+                  "service": ["udp/5001"], "action": "permit"})
+    began = time.monotonic()
+    t.enforce(rules)
+    took = time.monotonic() - began
+    t.expect(both(True, "lan1", "dc", "tcp", 5000) + both(True, "lan1", "soc", "udp", 5001) +
+             both(False, "lan1", "soc", "tcp", 5000) + both(False, "lan1", "dc", "udp", 5001))
+    stages = stage_count(t, "lan_to_tslcd")
+    check(stages <= 10, f"a packet walks {stages} kernel rules")
+    status = t.box.shell_ok(f"cat /proc/{t.box.task_pid('policyd')}/status")
+    peak = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    t.note(f"signed, applied, read back, confirmed in {took:.1f} s; {stages} stages; "
+           f"policyd {' '.join(peak)}")
