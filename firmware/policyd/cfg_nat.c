@@ -254,54 +254,6 @@ static int one_destination(struct reader *r, const json_t *j, void *item)
 	return read_destination(r, j, item);
 }
 
-static bool has_addr(const struct cfg_rule *rule, const struct net_range *a)
-{
-	for (size_t i = 0; i < rule->dst_count; i++) {
-		const struct net_range *v = &rule->dst[i];
-
-		if (v->family == a->family && memcmp(v->lo, a->hi, 16) <= 0 &&
-		    memcmp(a->lo, v->hi, 16) <= 0)
-			return true;
-	}
-	return false;
-}
-
-/* The SYN proxy answers before translation: it cannot stand in for a target that
- * clients know by another address. */
-static int check_half_open(struct reader *r)
-{
-	const struct cfg *cfg = r->cfg;
-	const struct cfg_nat *nat = &cfg->nat;
-	bool is_bad = false;
-
-	for (size_t i = 0; i < cfg->rule_count; i++) {
-		const struct cfg_rule *rule = &cfg->rules[i];
-
-		for (size_t k = 0; k < nat->destination_count && rule->limit.half_open;
-		     k++) {
-			struct net_range to = {.family = nat->destination[k].to.family};
-
-			memcpy(to.lo, nat->destination[k].to.b, sizeof(to.lo));
-			memcpy(to.hi, nat->destination[k].to.b, sizeof(to.hi));
-			is_bad |= has_addr(rule, &to);
-		}
-		for (size_t k = 0; k < nat->prefix_count && rule->limit.half_open; k++) {
-			struct net_range inside = net_range_of(&nat->prefix[k].inside);
-
-			is_bad |= has_addr(rule, &inside);
-		}
-		if (is_bad)
-			return rd_failf(
-				r,
-				"remove half_open from the rule, or use connections "
-				"and connections_per_source there",
-				"rule %s protects a translated target with "
-				"half_open",
-				rule->id);
-	}
-	return ERR_OK;
-}
-
 /*
  * Read "nat"; ports, routes and rules were read before.
  *
@@ -323,9 +275,7 @@ int cfg_read_nat(struct reader *r, const json_t *nat)
 	    read_list(r, nat, "prefix", sizeof(*to->prefix), (void **)&to->prefix,
 		      &to->prefix_count, one_prefix) != ERR_OK)
 		return ERR_REFUSED;
-	if (read_list(r, nat, "destination", sizeof(*to->destination),
-		      (void **)&to->destination, &to->destination_count,
-		      one_destination) != ERR_OK)
-		return ERR_REFUSED;
-	return check_half_open(r);
+	return read_list(r, nat, "destination", sizeof(*to->destination),
+			 (void **)&to->destination, &to->destination_count,
+			 one_destination);
 }

@@ -235,6 +235,36 @@ static int check_not_ula(struct reader *r, const struct net_range *v, uint32_t z
 		       "use global addresses, 2000::/3");
 }
 
+/*
+ * Refuse a translation of connections that a rule protects from half-open ones:
+ * the SYN proxy stands before translation and speaks for the target's address.
+ *
+ * @dst  the translation's destinations behind translation; none: any
+ */
+static int check_half_open(struct reader *r, uint32_t from, uint32_t to,
+			   const struct net_range *dst, size_t n)
+{
+	for (size_t i = 0; i < r->cfg->rule_count; i++) {
+		const struct cfg_rule *rule = &r->cfg->rules[i];
+		bool meets = n == 0;
+
+		if (!rule->limit.half_open || !(rule->from & from) || !(rule->to & to))
+			continue;
+		for (size_t k = 0; k < rule->dst_count; k++) {
+			for (size_t j = 0; j < n; j++)
+				meets |= overlap(&rule->dst[k], &dst[j]);
+		}
+		if (meets)
+			return rd_failf(
+				r,
+				"remove half_open from that rule, or use connections and "
+				"connections_per_source there",
+				"rule %s protects a translated target with half_open",
+				rule->id);
+	}
+	return ERR_OK;
+}
+
 static int check_snat_address(struct reader *r, struct cfg_snat *s)
 {
 	struct cfg_rule *m = &s->match;
@@ -276,7 +306,8 @@ int cfg_check_snat(struct reader *r, struct cfg_snat *s)
 			r, "a translation toward an inside zone hides who is asking",
 			"name only tslcd or internet in \"to\", or name the servers "
 			"that need it in \"destination\"");
-	if (cfg_families(r, m, &fam) != ERR_OK)
+	if (cfg_families(r, m, &fam) != ERR_OK ||
+	    check_half_open(r, m->from, m->to, m->dst, m->dst_count) != ERR_OK)
 		return ERR_REFUSED;
 	if (s->is_masquerade)
 		return ERR_OK;
@@ -295,6 +326,7 @@ static int check_pnat_inside(struct reader *r, const struct cfg_pnat *p)
 	const struct cfg *cfg = r->cfg;
 	struct net_range in = net_range_of(&p->inside);
 	char text[NET_TEXT_BYTES];
+	uint32_t zone;
 	unsigned len;
 	int port = holder(cfg, &in, &len);
 
@@ -314,7 +346,10 @@ static int check_pnat_inside(struct reader *r, const struct cfg_pnat *p)
 					"a part of %s is outside: routes[%zu]",
 					net_prefix_text(&p->inside, text), i);
 	}
-	return ERR_OK;
+	zone = 1U << cfg->ports[port].zone;
+	if (check_half_open(r, zone, 1U << p->zone, NULL, 0) != ERR_OK)
+		return ERR_REFUSED;
+	return check_half_open(r, 1U << p->zone, zone, &in, 1);
 }
 
 /*
@@ -396,6 +431,10 @@ static int check_target(struct reader *r, struct cfg_dnat *d)
 				cfg_zone_name(cfg->ports[port].zone));
 	if (m->from_any && (m->to & ZONE_OUTSIDE))
 		m->from = ZONE_ALL & ~(ZONE_OUTSIDE & ~m->to);
+	for (size_t i = 0; i < m->svc_count; i++) {
+		if (m->svc[i].proto == IPPROTO_TCP)
+			return check_half_open(r, m->from, m->to, &to, 1);
+	}
 	return ERR_OK;
 }
 

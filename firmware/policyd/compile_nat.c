@@ -204,19 +204,10 @@ static void source_family(const struct cfg *cfg, struct prog *p, const struct cf
 	}
 }
 
-static bool has_family(const struct net_range *v, size_t n, uint8_t family)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (v[i].family == family)
-			return true;
-	}
-	return n == 0;
-}
-
 static bool can_be(const struct cfg_snat *s, uint8_t family)
 {
-	return has_family(s->match.src, s->match.src_count, family) &&
-	       has_family(s->match.dst, s->match.dst_count, family) &&
+	return rule_has_family(s->match.src, s->match.src_count, family) &&
+	       rule_has_family(s->match.dst, s->match.dst_count, family) &&
 	       (s->is_masquerade || s->to.family == family);
 }
 
@@ -325,7 +316,7 @@ void compile_nat_guard(const struct cfg *cfg, struct prog *p)
 	for (uint8_t family = 4; family <= 6; family = (uint8_t)(family + 2)) {
 		struct nftnl_rule *r;
 
-		if (!has_family(v, n, family))
+		if (!rule_has_family(v, n, family))
 			continue;
 		r = prog_add_rule(p, "guard", "built-in own-source");
 		ex_family(r, family);

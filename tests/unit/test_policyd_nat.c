@@ -187,6 +187,22 @@ static const struct bad table[] = {
 	 "$.nat.destination[0].to_address", "outside address of nat.prefix[0]"},
 };
 
+/* A rule with half_open (h) beside a translation of the same connections. */
+#define HALF_OPEN                                                                        \
+	HEAD "'rules':[{'id':'h','from':['internet','tslcd','lan'],'to':['dmz','lan'],"  \
+	     "'destination':['192.168.3.9','10.1.2.9'],'service':['tcp/80'],"            \
+	     "'action':'permit','limit':{'half_open':100}}],'nat':"
+
+static const struct bad half_open[] = {
+	{HALF_OPEN DST DST_OK ",'to_address':'192.168.3.9'}]}}",
+	 "$.nat.destination[0].to_address", "half_open"},
+	{HALF_OPEN PFX "'inside':'10.1.2.0/24','outside':'10.200.99.0/24'}]}}",
+	 "$.nat.prefix[0].inside", "half_open"},
+	{HALF_OPEN SRC "'to':['dmz'],'destination':['192.168.3.0/28'],"
+		       "'masquerade':true}]}}",
+	 "$.nat.source[0]", "half_open"},
+};
+
 static struct span json(const char *text, char buf[TEXT_MAX])
 {
 	size_t n = strlen(text);
@@ -197,13 +213,12 @@ static struct span json(const char *text, char buf[TEXT_MAX])
 	return span_of(buf, n);
 }
 
-static void each_mistake_is_named(void **state)
+static void refused(const struct bad *v, size_t n)
 {
 	char buf[TEXT_MAX];
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		const struct bad *b = &table[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct bad *b = &v[i];
 		struct cfg_error e;
 		struct cfg cfg;
 		int r = cfg_parse(json(b->text, buf), &cfg, &e);
@@ -212,6 +227,35 @@ static void each_mistake_is_named(void **state)
 		    !strstr(e.reason, b->reason) || !e.fix[0] || !e.reason[0])
 			fail_msg("case %zu: %d path %s reason %s fix %s", i, r, e.path,
 				 e.reason, e.fix);
+		cfg_clear(&cfg);
+	}
+}
+
+static void each_mistake_is_named(void **state)
+{
+	(void)state;
+	refused(table, sizeof(table) / sizeof(table[0]));
+	refused(half_open, sizeof(half_open) / sizeof(half_open[0]));
+}
+
+/* UDP, or another host of the same zone, is no conflict. */
+static void half_open_elsewhere_is_taken(void **state)
+{
+	static const char *const texts[] = {
+		HALF_OPEN DST DST_OK ",'to_address':'192.168.3.8'}]}}",
+		HALF_OPEN DST "'from':['internet'],'address':['198.18.0.2'],"
+			      "'service':['udp/80'],'to_address':'192.168.3.9'}]}}",
+		HALF_OPEN SRC "'to':['internet'],'masquerade':true}]}}",
+	};
+	char buf[TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct cfg_error e;
+		struct cfg cfg;
+
+		if (cfg_parse(json(texts[i], buf), &cfg, &e) != ERR_OK)
+			fail_msg("case %zu: %s %s", i, e.path, e.reason);
 		cfg_clear(&cfg);
 	}
 }
@@ -405,6 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_mistake_is_named),
+		cmocka_unit_test(half_open_elsewhere_is_taken),
 		cmocka_unit_test(overlap_is_refused_or_longest_prefix),
 		cmocka_unit_test(canonical_form_is_the_same),
 		cmocka_unit_test(each_entry_is_decided),
