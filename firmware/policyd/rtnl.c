@@ -338,16 +338,20 @@ int rtnl_plan(struct rtnl *r, const struct cfg *cfg, struct rtnl_plan *plan)
 }
 
 /*
- * Whether all hardware of the configuration is there; nothing is changed.
+ * Whether all hardware of the configuration is there and the kernel can make
+ * the other ports; nothing is changed.
  *
- * Returns ERR_OK, ERR_NOENT or ERR_EXIST with r->why, or another error.
+ * Returns ERR_OK, ERR_NOENT, ERR_EXIST or ERR_TYPE with r->why, or another
+ * error.
  */
 int rtnl_check(struct rtnl *r, const struct cfg *cfg)
 {
 	struct rtnl_plan plan;
 	int err = rtnl_read_links(r);
 
-	return err == ERR_OK ? rtnl_plan(r, cfg, &plan) : err;
+	if (err == ERR_OK)
+		err = rtnl_plan(r, cfg, &plan);
+	return err == ERR_OK ? rtnl_can_make(r, cfg) : err;
 }
 
 /*

@@ -42,7 +42,7 @@ static uint8_t kernel_family(uint8_t family)
 }
 
 /* May an address of an earlier configuration stay on port @p? Not when another
- * port now has its network. */
+ * port now has its network, or a part of it is routed elsewhere. */
 static bool may_stay(const struct cfg *cfg, size_t p, const struct net_prefix *a)
 {
 	for (size_t q = 0; q < cfg->port_count; q++) {
@@ -53,6 +53,12 @@ static bool may_stay(const struct cfg *cfg, size_t p, const struct net_prefix *a
 				   : net_addr_eq(&a->addr, &b->addr))
 				return false;
 		}
+	}
+	for (size_t i = 0; i < cfg->route_count; i++) {
+		const struct net_prefix *to = &cfg->routes[i].to;
+
+		if (to->len >= a->len && net_prefix_overlaps(a, to))
+			return false;
 	}
 	return true;
 }

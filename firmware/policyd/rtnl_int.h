@@ -43,6 +43,7 @@ bool rtnl_is_member(const struct rtnl *r, const struct cfg *cfg,
 		    const struct rtnl_link *l);
 int rtnl_set_link(struct rtnl *r, const struct rtnl_link *l, bool up,
 		  const char *name) MUST_CHECK;
+int rtnl_can_make(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
 int rtnl_clear_links(struct rtnl *r, const struct cfg *cfg,
 		     const struct rtnl_plan *plan) MUST_CHECK;
 int rtnl_make_links(struct rtnl *r, const struct cfg *cfg,

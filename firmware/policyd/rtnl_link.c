@@ -333,12 +333,21 @@ static void put_kind(struct nlmsghdr *h, const struct cfg_port *port)
 	mnl_attr_nest_end(h, info);
 }
 
+static int cannot_make(struct rtnl *r, const struct cfg_port *port)
+{
+	static const char *const what[] = {"hardware", "VLANs", "bridges", "WireGuard"};
+
+	(void)snprintf(r->why, sizeof(r->why),
+		       "port %s: the kernel of this device cannot make %s", port->name,
+		       what[port->kind]);
+	return ERR_TYPE;
+}
+
 /* Make the interface of a port, down. With @made it is there already and gets
  * its properties again. */
 static int make_link(struct rtnl *r, const struct cfg *cfg, const struct rtnl_plan *plan,
 		     size_t p, const struct rtnl_link *made)
 {
-	static const char *const what[] = {"hardware", "VLANs", "bridges", "WireGuard"};
 	const struct cfg_port *port = &cfg->ports[p];
 	uint8_t buf[RTNL_MSG_BYTES];
 	struct nlmsghdr *h = change(buf, made ? made->index : 0);
@@ -356,16 +365,45 @@ static int make_link(struct rtnl *r, const struct cfg *cfg, const struct rtnl_pl
 		mnl_attr_put(h, IFLA_ADDRESS, 6, r->links[plan->member[p][0]].mac);
 	put_kind(h, port);
 	err = rtnl_run(r, h, NULL, NULL);
-	if (err == ERR_KERNEL && errno == EOPNOTSUPP) {
-		(void)snprintf(r->why, sizeof(r->why),
-			       "port %s: the kernel of this device cannot make %s",
-			       port->name, what[port->kind]);
-		return ERR_TYPE;
-	}
+	if (err == ERR_KERNEL && errno == EOPNOTSUPP)
+		return cannot_make(r, port);
 	if (err != ERR_OK)
 		(void)snprintf(r->why, sizeof(r->why), "port %s: making it: %s",
 			       port->name, strerror(errno));
 	return err;
+}
+
+/* Ask for a VLAN without number and carrier: a kernel with VLANs finds the
+ * request invalid, one without does not know the word. Nothing is made. */
+static bool has_vlans(struct rtnl *r)
+{
+	uint8_t buf[RTNL_MSG_BYTES];
+	struct nlmsghdr *h = change(buf, 0);
+	struct nlattr *info;
+
+	h->nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
+	info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, "vlan");
+	mnl_attr_nest_end(h, info);
+	return rtnl_run(r, h, NULL, NULL) != ERR_KERNEL || errno != EOPNOTSUPP;
+}
+
+/*
+ * Whether this kernel can make the ports of a configuration; nothing is
+ * changed.
+ *
+ * Returns ERR_OK, or ERR_TYPE with r->why.
+ */
+int rtnl_can_make(struct rtnl *r, const struct cfg *cfg)
+{
+	for (size_t p = 0; p < cfg->port_count; p++) {
+		const struct cfg_port *port = &cfg->ports[p];
+
+		if ((port->kind == CFG_VLAN && !has_vlans(r)) ||
+		    (port->kind == CFG_WIREGUARD && wg_check() == ERR_TYPE))
+			return cannot_make(r, port);
+	}
+	return ERR_OK;
 }
 
 static int join_members(struct rtnl *r, const struct cfg *cfg,

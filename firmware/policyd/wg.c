@@ -398,6 +398,20 @@ static void explain(const char *name, int r, char *why, size_t why_max)
 }
 
 /*
+ * Whether this kernel has WireGuard.
+ *
+ * Returns ERR_OK, ERR_TYPE when it does not, or another error.
+ */
+int wg_check(void)
+{
+	struct wg w;
+	int r = wg_open(&w);
+
+	wg_close(&w);
+	return r;
+}
+
+/*
  * Give a tunnel's device its key, UDP port and peers; the interface is there.
  *
  * Returns ERR_OK, or an error with @why.

@@ -11,6 +11,7 @@
 #include "store.h"
 
 int wg_apply(const struct cfg_port *port, char *why, size_t why_max) MUST_CHECK;
+int wg_check(void) MUST_CHECK;
 int wg_verify(const struct cfg_port *port, char *why, size_t why_max) MUST_CHECK;
 int wg_public_key(const char *name, uint8_t key[CFG_KEY_BYTES]) MUST_CHECK;
 

@@ -6,6 +6,7 @@ know which one they have.
 import base64
 import contextlib
 import ctypes
+import hashlib
 import json
 import os
 import re
@@ -388,7 +389,15 @@ class QemuAppliance(Appliance):
             raise LabError(f"cannot write {file} on the appliance: {out.strip()}")
 
     def ruleset(self):
-        return self.shell_ok("nft -n list ruleset")
+        """Read until it is whole: QEMU's console drops what its reader does not take."""
+        self.shell_ok("nft -n list ruleset >/run/lab-ruleset")
+        for _ in range(10):
+            out = self.shell_ok("cat /run/lab-ruleset; busybox sha256sum </run/lab-ruleset")
+            text, _, end = out.rstrip().rpartition("\n")
+            text += "\n"
+            if end.split()[:1] == [hashlib.sha256(text.encode()).hexdigest()]:
+                return text
+        raise LabError("the ruleset does not come through the console whole")
 
     def erase(self):
         with contextlib.suppress(FileNotFoundError):

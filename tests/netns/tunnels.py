@@ -211,6 +211,18 @@ def test_decapsulated(t):
     t.enforce(links.OPEN)
 
 
+@test("FC-03", boards=("qemu-arm64",))
+def test_tampered(t):
+    """A tunnel that somebody deletes or takes down is back, with the same key."""
+    t.enforce(links.OPEN, ports=with_tunnel(t))
+    key = public_key(t)
+    links.tamper(t, ["link del wg0"], "port wg0 is missing")
+    check(public_key(t) == key, "another key")
+    links.tamper(t, ["link set wg0 down"], "port wg0 is named wg0 and is down")
+    links.tamper(t, ["route del 10.9.0.0/16"], "the route 10.9.0.0/16 via wg0 is missing")
+    t.enforce(links.OPEN)
+
+
 @test("PF-32", boards=("qemu-arm64",))
 def test_networks(t):
     """The peer's networks are routed into the tunnel; from elsewhere they are spoofed."""

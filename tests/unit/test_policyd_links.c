@@ -8,6 +8,7 @@
 
 #include "policyd/cfg.h"
 #include "policyd/decide.h"
+#include "policyd/rtnl_int.h"
 
 #include <netinet/in.h>
 
@@ -252,6 +253,54 @@ static void tunnels_have_a_zone(void **state)
 	cfg_clear(&cfg);
 }
 
+static void parse(const char *text, struct cfg *cfg)
+{
+	struct cfg_error e;
+
+	if (cfg_parse(span_str(text), cfg, &e) != ERR_OK)
+		fail_msg("%s: %s", e.path, e.reason);
+}
+
+#define LAN(name, addrs)                                                                 \
+	"{\"name\":\"" name "\",\"match\":{\"mac\":\"02:00:00:00:00:07\"},"              \
+	"\"zone\":\"lan\",\"addresses\":[" addrs "]}"
+
+/* During a trial a port keeps what it had, unless another port has it now. */
+static void addresses_may_stay(void **state)
+{
+	static const char was[] =
+		PORTS(LAN("lan0", "\"10.1.0.1/24\",\"10.2.0.1/24\","
+				  "\"10.3.0.1/24\",\"2001:2:3::1/64\""));
+	static const char is[] = PORTS(
+		LAN("lan0",
+		    "\"10.4.0.1/24\",\"10.3.0.1/16\"") ",{\"name\":\"srv0\","
+						       "\"match\":" MAC("8") ",\"zone\":"
+									     "\"server\","
+									     "\"addresses"
+									     "\":[\"10.2."
+									     "0.129/"
+									     "25\"]}");
+	struct rtnl_wanted want;
+	char text[NET_TEXT_BYTES];
+	struct cfg old, now;
+
+	(void)state;
+	parse(was, &old);
+	parse(is, &now);
+	rtnl_want_addrs(&now, NULL, 1, &want);
+	assert_int_equal(want.count, 2);
+	rtnl_want_addrs(&now, &old, 1, &want);
+	assert_int_equal(want.must, 2);
+	assert_int_equal(want.count, 4);
+	assert_string_equal(net_prefix_text(&want.v[2], text), "10.1.0.1/24");
+	assert_string_equal(net_prefix_text(&want.v[3], text), "2001:2:3::1/64");
+	/* a port of another name keeps nothing */
+	rtnl_want_addrs(&now, &old, 2, &want);
+	assert_int_equal(want.count, 1);
+	cfg_clear(&old);
+	cfg_clear(&now);
+}
+
 /* Longer lists than their limits are refused, by the limit's name. */
 static void lists_are_bounded(void **state)
 {
@@ -305,6 +354,7 @@ int main(void)
 		cmocka_unit_test(each_mistake_is_named),
 		cmocka_unit_test(a_good_one_is_understood),
 		cmocka_unit_test(tunnels_have_a_zone),
+		cmocka_unit_test(addresses_may_stay),
 		cmocka_unit_test(lists_are_bounded),
 	};
 
