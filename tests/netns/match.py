@@ -301,9 +301,10 @@ def test_pf03_maps(t):
     t.enforce([{"from": ["lan"], "to": ["tslcd"], **r} for r in rules])
     check(t.box.ruleset().count(" vmap @map_") >= 6, "the rules do not stand in maps")
     t.expect([c for _, c in cases])
+    counters = t.counters()
     for rule in rules:
         want = sum(1 for ident, _ in cases if ident == rule["id"])
-        have = sum(n for _, text, n in t.counters() if f"comment \"{rule['id']}\"" in text)
+        have = sum(n for _, text, n in counters if f"comment \"{rule['id']}\"" in text)
         check(have == want, f"rule {rule['id']} counted {have} packets, not {want}")
 
 
