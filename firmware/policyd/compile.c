@@ -311,5 +311,6 @@ int compile_cfg(const struct cfg *cfg, struct prog *out)
 	port_sets(cfg, out);
 	forward_rules(cfg, out);
 	local_rules(out);
+	prog_seal(out);
 	return out->is_full ? ERR_LIMIT : ERR_OK;
 }

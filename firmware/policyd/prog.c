@@ -181,11 +181,19 @@ struct nftnl_rule *prog_add_rule(struct prog *p, const char *chain, const char *
  */
 bool prog_has_chain(const struct prog *p, const char *name)
 {
+	return prog_find_chain(p, name) != NULL;
+}
+
+/*
+ * The chain of that name, or NULL.
+ */
+const struct prog_chain *prog_find_chain(const struct prog *p, const char *name)
+{
 	for (size_t i = 0; i < p->chain_count; i++) {
 		if (!strcmp(p->chains[i].name, name))
-			return true;
+			return &p->chains[i];
 	}
-	return false;
+	return NULL;
 }
 
 static int chain_cmp(const void *a, const void *b)
@@ -209,6 +217,7 @@ static int elem_cmp(const void *a, const void *b)
 	return c ? c : (int)y->is_end - (int)x->is_end;
 }
 
+/* @v  room for all elements of the set */
 static void list_set(const struct prog_set *s, struct prog_elem *v, FILE *f)
 {
 	fprintf(f, "set %s flags %x key %u/%u\n", s->name, s->flags, s->key_type,

@@ -18,7 +18,7 @@ from signed import ALL_SEALS, memfd, send_fd
 from suite import check, test
 
 RATE = 10000            # forbidden packets a second
-FLOW_RATE = 50          # packets a second of each permitted flow
+FLOW_RATE = 100         # packets a second of each permitted flow
 FRESH_PORTS = 20000     # the flow that is always new: one source port a packet
 BETWEEN = 100           # forbidden packets at least during and after each apply
 LAN, DC, SOC, WEB = (HOST[n] for n in ("lan1", "dc", "soc", "web"))
@@ -50,7 +50,10 @@ def policies():
               service=["udp/3999-4002"]),
          dict(new, destination=soc + others),
          dict(two, destination=dc, service=["udp/5001"])],
-        [dict(two, service=["udp/6000-6009", "tcp/6000-6009"], action="drop"),
+        [dict(two, destination=["10.200.10.0/25", "10.200.30.0/24", "10.200.20.11",
+                                "2001:2:0:b10::/64", "2001:2:0:b30::/64"],
+              service=["udp/6000-6003", "udp/6005-6009", "tcp/6000-6003", "tcp/6005-6009"],
+              action="drop"),
          dict(two, destination=dc, service=["udp/5000", "tcp/5000"], action="drop")] +
         pad(5, 8000) +
         [dict(two, destination=soc, service=["udp/5001-5002", "tcp/5001-5002"],
