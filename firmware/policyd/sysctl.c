@@ -60,7 +60,9 @@ static const struct setting settings[] = {
 	{"netfilter/nf_conntrack_tcp_timeout_fin_wait", "240", KIND_CONNTRACK},
 	{"netfilter/nf_conntrack_tcp_timeout_close_wait", "240", KIND_CONNTRACK},
 	{"netfilter/nf_conntrack_tcp_timeout_last_ack", "240", KIND_CONNTRACK},
-	{"netfilter/nf_conntrack_tcp_timeout_time_wait", "240", KIND_CONNTRACK},
+	/* what was closed is closed: the next packet is judged by the rules again */
+	{"netfilter/nf_conntrack_tcp_timeout_time_wait", "0", KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_tcp_timeout_close", "0", KIND_CONNTRACK},
 	{"netfilter/nf_conntrack_tcp_timeout_max_retrans", "300", KIND_CONNTRACK},
 	{"netfilter/nf_conntrack_tcp_timeout_unacknowledged", "300", KIND_CONNTRACK},
 	{"netfilter/nf_conntrack_icmp_timeout", "60", KIND_CONNTRACK},

@@ -56,7 +56,7 @@ static void seal_names(void **state)
 	assert_string_not_equal(p.sets[0].name, fewer.sets[0].name);
 	assert_false(prog_set_is_equal(&p.sets[0], &fewer.sets[0]));
 	/* the rules follow */
-	(void)nftnl_expr_foreach(p.rules[0].rule, keep_set, &used);
+	(void)nftnl_expr_foreach(p.rules[0].rule, keep_set, (void *)&used);
 	assert_string_equal(used, p.sets[0].name);
 	assert_ptr_equal(prog_find_set(&p, used), &p.sets[0]);
 	assert_null(prog_find_set(&other, used));
