@@ -16,6 +16,7 @@
 
 #define ROOT "/proc/sys/net/"
 #define VALUE_BYTES 32
+#define FRAG_BYTES "4194304" /* the kernel's default: 64 datagrams of 64 KiB */
 
 enum kind {
 	KIND_ALWAYS,
@@ -45,6 +46,14 @@ static const struct setting settings[] = {
 	{"ipv4/icmp_echo_ignore_broadcasts", "1", KIND_ALWAYS},
 	{"ipv4/icmp_ignore_bogus_error_responses", "1", KIND_ALWAYS},
 	{"ipv4/tcp_syncookies", "1", KIND_ALWAYS},
+	/* bytes that datagrams in pieces may hold, and seconds (RFC 8200 4.5); both
+	 * families, the appliance's own and what connection tracking collects */
+	{"ipv4/ipfrag_high_thresh", FRAG_BYTES, KIND_ALWAYS},
+	{"ipv4/ipfrag_time", "30", KIND_ALWAYS},
+	{"ipv6/ip6frag_high_thresh", FRAG_BYTES, KIND_ALWAYS},
+	{"ipv6/ip6frag_time", "60", KIND_ALWAYS},
+	{"netfilter/nf_conntrack_frag6_high_thresh", FRAG_BYTES, KIND_CONNTRACK},
+	{"netfilter/nf_conntrack_frag6_timeout", "60", KIND_CONNTRACK},
 	{"ipv6/conf/*/accept_ra", "0", KIND_ALWAYS},
 	{"ipv6/conf/*/autoconf", "0", KIND_ALWAYS},
 	{"ipv6/conf/*/accept_redirects", "0", KIND_ALWAYS},

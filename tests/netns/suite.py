@@ -29,7 +29,7 @@ import province  # noqa: E402
 from province import HOST, ZONE_HOST  # noqa: E402
 
 MODULES = ("closed", "faults", "zones", "match", "hardening", "refuse", "ports",
-           "signed", "leak", "state")
+           "signed", "leak", "state", "fragments")
 TESTS = []
 
 
