@@ -29,7 +29,8 @@ import province  # noqa: E402
 from province import HOST, ZONE_HOST  # noqa: E402
 
 MODULES = ("closed", "faults", "zones", "match", "hardening", "refuse", "ports",
-           "signed", "leak", "state", "fragments")
+           "signed", "leak", "state", "fragments",
+           "sources", "icmp")
 TESTS = []
 
 
