@@ -30,7 +30,7 @@ from province import HOST, ZONE_HOST  # noqa: E402
 
 MODULES = ("closed", "faults", "zones", "match", "hardening", "refuse", "ports",
            "signed", "leak", "state", "fragments",
-           "sources", "icmp")
+           "sources", "icmp", "scan")
 TESTS = []
 
 
