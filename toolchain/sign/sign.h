@@ -77,4 +77,7 @@ unsigned diff_words(const struct cfg *old, const struct cfg *now, FILE *f);
 /* cms.c */
 int command_cms(int argc, char **argv);
 
+/* cms_der.c */
+int cms_shape(struct span der, struct span *digest) MUST_CHECK;
+
 #endif
