@@ -62,7 +62,7 @@ def test_dhcp(t):
     request passes the guard to input and never crosses; the same to another port, or
     to somebody, is a bad source."""
     t.enforce(OPEN)
-    for zone in ("lan", "wireless"):
+    for zone in ("lan", "wireless") if not t.short else ("lan",):
         before, bad = count_of(t, "guard", "dhcp-request"), reasons(t)
         denied = count_of(t, "input", "default-deny")
         request = dhcp_request()
@@ -106,11 +106,11 @@ def test_neighbour_discovery(t):
         check(good and good[0].frame[21] == 255, f"{s.zone}: no answer to a solicitation")
         check(not answers(neighbour(135, STATION, own, group, 254, cable.mac)),
               f"{s.zone}: a forged solicitation (hop limit 254) was answered")
-        bad = reasons(t)
+        bad = reasons(t) if not t.short else None
         duplicate = answers(neighbour(135, "::", own, group))
         check(duplicate and duplicate[0].dst == "ff02::1",
               f"{s.zone}: its address is not defended")
-        check(reasons(t) == bad, f"{s.zone}: duplicate address detection was dropped")
+        check(t.short or reasons(t) == bad, f"{s.zone}: duplicate address detection was dropped")
         check(not answers(neighbour(135, "::", own, group, 64)),
               f"{s.zone}: forged duplicate address detection was answered")
 

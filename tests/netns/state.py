@@ -122,9 +122,15 @@ def test_tcp_one_by_one(t):
                 "Xmas": ("tslcd", FIN | PSH | URG, {}),
                 "SYN from the server": ("tslcd", SYN, {}),
             }
-            for name, (zone, flags, change) in changes.items():
+            made = {name: (zone, c.make(zone, flags, **change))
+                    for name, (zone, flags, change) in changes.items()}
+            if t.short:     # counters are slow to read on an emulated board
+                for zone in ("lan", "tslcd"):
+                    dropped(t, "invalid", zone, [p for z, p in made.values() if z == zone])
+                made = {}
+            for name, (zone, packet) in made.items():
                 try:
-                    dropped(t, "invalid", zone, [c.make(zone, flags, **change)])
+                    dropped(t, "invalid", zone, [packet])
                 except Exception as e:
                     raise type(e)(f"{name}, {c.b}: {e}") from e
             c.say("lan", ACK | PSH)     # and the connection lives on
