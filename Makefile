@@ -14,6 +14,7 @@
 #:   make unit san fuzz mutants golden-update    tests in the build root (T=NAME: one)
 #:   make test-netns test-qemu                   tests with packets (T="NAME ...")
 #:   make bench-rules [ROUNDS=N]                 cost of a packet, 10 to 2,000 rules
+#:   make test-leak         1,000 exchanges of the policy under load (1 minute)
 #:   make menuconfig savedefconfig NAME_defconfig    build options of a board
 #:   make env env-refresh   make the build root; look for newer packages
 #:   make clean             delete out/
@@ -30,7 +31,7 @@ INSIDE := $(LUYTRE_INSIDE)
 .DEFAULT_GOAL := help
 
 # Targets that need real network namespaces and the host's view of them.
-LAB_GOALS := lab lab-down run test-netns test-qemu test bench lab-shell
+LAB_GOALS := lab lab-down run test-netns test-qemu test-leak test bench lab-shell
 
 ifeq ($(INSIDE),)
 #

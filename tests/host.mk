@@ -18,7 +18,7 @@ endif
 test:
 	@tests/run-host
 
-.PHONY: lab lab-down lab-status run lab-build netns-build test-netns test-qemu
+.PHONY: lab lab-down lab-status run lab-build netns-build test-netns test-qemu test-leak
 lab-build:
 	@echo "[run] building what is missing for BOARD=$(BOARD)"
 	@$(ENTER) make --no-print-directory -j$$(nproc) $(PASS) $(LAB_GOAL)
@@ -48,6 +48,10 @@ bench-rules:
 	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=host out/tests/bench/flood \
 		out/tests/unit/policyd_load
 	@tests/bench/run $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# The long form of one test: 1,000 exchanges of the policy under load (FC-04).
+test-leak: netns-build
+	@tests/netns/run --board host --applies 1000 leak.
 
 test-qemu:
 	@$(ENTER) make --no-print-directory -j$$(nproc) BOARD=qemu-arm64 image

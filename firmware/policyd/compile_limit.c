@@ -70,10 +70,14 @@ static void load_source(struct nftnl_rule *r, uint8_t family, bool is_outside)
 		ex_mask(r, half, sizeof(half));
 }
 
+/* The limit stands in the name: a set whose limit stays is kept over an apply, with
+ * what it has counted; another limit gets another set. */
 static void source_set(const struct cfg_rule *rule, struct prog *p, const char *kind,
-		       uint8_t family, uint32_t timeout_ms, char name[PROG_NAME_BYTES])
+		       uint8_t family, uint32_t limit, uint32_t timeout_ms,
+		       char name[PROG_NAME_BYTES])
 {
-	(void)snprintf(name, PROG_NAME_BYTES, "%s%u_%s", kind, family, rule->id);
+	(void)snprintf(name, PROG_NAME_BYTES, "%s%u_%s_%u", kind, family, rule->id,
+		       limit);
 	if (!has_set(p, name))
 		(void)dynamic_set(p, name, family == 4 ? TYPE_IPV4 : TYPE_IPV6,
 				  family == 4 ? 4 : 16, timeout_ms);
@@ -92,18 +96,18 @@ void compile_limits(const struct cfg_rule *rule, struct prog *p, struct nftnl_ru
 	char name[PROG_NAME_BYTES];
 
 	if (l->source_new) {
-		source_set(rule, p, "rate", family, RATE_FORGET_MS, name);
+		source_set(rule, p, "rate", family, l->source_new, RATE_FORGET_MS, name);
 		load_source(r, family, is_outside);
 		ex_up_to_rate(r, name, l->source_new);
 	}
 	if (l->source_connections) {
-		source_set(rule, p, "open", family, 0, name);
+		source_set(rule, p, "open", family, l->source_connections, 0, name);
 		load_source(r, family, is_outside);
 		ex_up_to_connections(r, name, l->source_connections);
 	}
 	if (l->connections) {
 		/* one key: all families and protocols of the rule together */
-		(void)snprintf(name, sizeof(name), "all_%s", rule->id);
+		(void)snprintf(name, sizeof(name), "all_%s_%u", rule->id, l->connections);
 		if (!has_set(p, name))
 			(void)dynamic_set(p, name, TYPE_INTEGER, 4, 0);
 		ex_value(r, 1);
@@ -158,7 +162,8 @@ static void syn_rules(const struct cfg *cfg, const struct cfg_rule *rule, struct
 	char name[PROG_NAME_BYTES];
 	struct nftnl_rule *r = match_syn(cfg, rule, p, family);
 
-	(void)snprintf(name, sizeof(name), "syn%u_%s", family, rule->id);
+	(void)snprintf(name, sizeof(name), "syn%u_%s_%u", family, rule->id,
+		       rule->limit.half_open);
 	(void)dynamic_set(p, name, family == 4 ? TYPE_TARGET4 : TYPE_TARGET6, bytes + 4,
 			  RATE_FORGET_MS);
 	ex_load_addr(r, family, false);

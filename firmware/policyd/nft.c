@@ -1,9 +1,17 @@
 /*
  * DESIGN: a new policy replaces the content of our table inside one
- * transaction. The table and its three base chains stay, so their hooks and
- * their drop policy are never taken away; all rules, sets and zone pair chains
- * are deleted and written anew, and the kernel makes the whole visible by one
- * turn of its generation counter. Other tables are not touched or read.
+ * transaction that exchanges rules and nothing else. The table and its base
+ * chains stay, so their hooks and their drop policy are never taken away; the
+ * kernel makes all rules visible by one turn of its generation counter.
+ *
+ * Sets do not turn with that counter. While the kernel commits, a set of the
+ * same transaction can be seen without its elements: a packet on its way in the
+ * old rules misses in a map that goes, one in the new rules misses in a set
+ * that comes. So new sets and chains are added by a transaction before, when no
+ * rule refers to them, and old ones are deleted by one after, when the last
+ * packet in the old rules is through. Names of sets hold a digest of their
+ * content (prog_seal), so that old and new stand beside each other and equal
+ * ones are not touched at all. Other tables are not touched or read.
  *
  * Only the batch's end asks for an acknowledgement: one per message would
  * overrun the receive buffer on large policies although everything was
@@ -25,16 +33,21 @@
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
+#include <linux/membarrier.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #define NFT_ANSWER_S 30 /* the kernel answers within this or the transaction failed */
 #define MSG_ROOM_BYTES 65536 /* the longest single message we build */
 #define NFT_TYPE_IFNAME 41   /* nft's datatype number */
 #define ELEMS_PER_MSG 256    /* keeps an element list under its 16 bit length */
+/* Messages of a step that has nothing to do: begin, end, and the table. */
+#define IDLE_MESSAGES(step) ((step) == NFT_ADD ? 3U : 2U)
 
 /*
  * Open the netlink socket and take the batch buffer.
@@ -115,45 +128,80 @@ static void put_frame(struct nft *n, uint16_t type, uint16_t flags)
 static int put_table(struct nft *n)
 {
 	struct nlmsghdr *h = start(n, NFT_MSG_NEWTABLE, NLM_F_CREATE);
-	struct nlmsghdr *flush;
 
 	if (!h)
 		return ERR_LIMIT;
 	mnl_attr_put_strz(h, NFTA_TABLE_NAME, PROG_TABLE);
 	finish(n, h);
-	/* no chain named: all rules of the table */
-	flush = start(n, NFT_MSG_DELRULE, 0);
-	if (!flush)
-		return ERR_LIMIT;
-	mnl_attr_put_strz(flush, NFTA_RULE_TABLE, PROG_TABLE);
-	finish(n, flush);
 	return ERR_OK;
 }
 
-/* Delete what the table holds now: sets first, they refer to chains. */
-static int put_deletes(struct nft *n, const struct prog *old, const struct prog *new)
+static int put_flush(struct nft *n)
 {
-	struct nlmsghdr *h;
+	/* no chain named: all rules of the table */
+	struct nlmsghdr *h = start(n, NFT_MSG_DELRULE, 0);
 
-	for (size_t i = 0; i < old->set_count; i++) {
-		h = start(n, NFT_MSG_DELSET, 0);
-		if (!h)
-			return ERR_LIMIT;
-		mnl_attr_put_strz(h, NFTA_SET_TABLE, PROG_TABLE);
-		mnl_attr_put_strz(h, NFTA_SET_NAME, old->sets[i].name);
-		finish(n, h);
-	}
-	for (size_t i = 0; i < old->chain_count; i++) {
-		if (old->chains[i].is_base && prog_has_chain(new, old->chains[i].name))
-			continue;
-		h = start(n, NFT_MSG_DELCHAIN, 0);
-		if (!h)
-			return ERR_LIMIT;
-		mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, PROG_TABLE);
-		mnl_attr_put_strz(h, NFTA_CHAIN_NAME, old->chains[i].name);
-		finish(n, h);
-	}
+	if (!h)
+		return ERR_LIMIT;
+	mnl_attr_put_strz(h, NFTA_RULE_TABLE, PROG_TABLE);
+	finish(n, h);
 	return ERR_OK;
+}
+
+static int put_delete(struct nft *n, uint16_t type, uint16_t table_attr,
+		      uint16_t name_attr, const char *name)
+{
+	struct nlmsghdr *h = start(n, type, 0);
+
+	if (!h)
+		return ERR_LIMIT;
+	mnl_attr_put_strz(h, table_attr, PROG_TABLE);
+	mnl_attr_put_strz(h, name_attr, name);
+	finish(n, h);
+	return ERR_OK;
+}
+
+/* When a set of the old program goes: not at all when @new has it, with the rules when
+ * somebody has changed what @new calls by the same name, else afterwards. */
+static bool set_goes(const struct prog_set *s, const struct prog *new, enum nft_step step)
+{
+	const struct prog_set *other = prog_find_set(new, s->name);
+
+	if (other)
+		return step == NFT_SWITCH && !prog_set_is_equal(s, other);
+	return step == NFT_DELETE;
+}
+
+/* The same for chains; a base chain takes part in deciding and goes with the
+ * rules. */
+static bool chain_goes(const struct prog_chain *c, const struct prog *new,
+		       enum nft_step step)
+{
+	const struct prog_chain *other = prog_find_chain(new, c->name);
+
+	if (other && other->is_base == c->is_base && other->hook == c->hook &&
+	    other->prio == c->prio && !strcmp(other->type, c->type))
+		return false;
+	return step == (other || c->is_base ? NFT_SWITCH : NFT_DELETE);
+}
+
+/* Delete what goes in this step: sets first, they refer to chains. */
+static int put_deletes(struct nft *n, const struct prog *old, const struct prog *new,
+		       enum nft_step step)
+{
+	int r = ERR_OK;
+
+	for (size_t i = 0; r == ERR_OK && i < old->set_count; i++) {
+		if (set_goes(&old->sets[i], new, step))
+			r = put_delete(n, NFT_MSG_DELSET, NFTA_SET_TABLE, NFTA_SET_NAME,
+				       old->sets[i].name);
+	}
+	for (size_t i = 0; r == ERR_OK && i < old->chain_count; i++) {
+		if (chain_goes(&old->chains[i], new, step))
+			r = put_delete(n, NFT_MSG_DELCHAIN, NFTA_CHAIN_TABLE,
+				       NFTA_CHAIN_NAME, old->chains[i].name);
+	}
+	return r;
 }
 
 static int put_chain(struct nft *n, const struct prog_chain *c)
@@ -296,30 +344,72 @@ static int put_rule(struct nft *n, const struct prog_rule *r)
 	return ERR_OK;
 }
 
+/* Whether a set of the new program is written in this step. */
+static bool set_comes(const struct prog_set *s, const struct prog *old,
+		      enum nft_step step)
+{
+	const struct prog_set *other = prog_find_set(old, s->name);
+
+	if (other)
+		return step == NFT_SWITCH && !prog_set_is_equal(s, other);
+	return step == NFT_ADD;
+}
+
+static bool chain_comes(const struct prog_chain *c, const struct prog *old,
+			enum nft_step step)
+{
+	const struct prog_chain *other = prog_find_chain(old, c->name);
+
+	if (c->is_base || (other && other->is_base))
+		return step == NFT_SWITCH;
+	return !other && step == NFT_ADD;
+}
+
+static int put_news(struct nft *n, const struct prog *old, const struct prog *new,
+		    enum nft_step step)
+{
+	int r = ERR_OK;
+
+	for (size_t i = 0; r == ERR_OK && i < new->chain_count; i++) {
+		if (chain_comes(&new->chains[i], old, step))
+			r = put_chain(n, &new->chains[i]);
+	}
+	for (size_t i = 0; r == ERR_OK && i < new->set_count; i++) {
+		const struct prog_set *s = &new->sets[i];
+
+		if (!set_comes(s, old, step))
+			continue;
+		r = put_set(n, s, (uint32_t)i + 1);
+		if (r == ERR_OK)
+			r = put_elems(n, s, (uint32_t)i + 1);
+	}
+	for (size_t i = 0; step == NFT_SWITCH && r == ERR_OK && i < new->rule_count; i++)
+		r = put_rule(n, &new->rules[i]);
+	return r;
+}
+
 /*
- * Build the transaction that turns @old (what the kernel has) into @new.
+ * Build the transaction of one step from @old (what the kernel has) to @new.
  *
  * The bytes stand in n->batch, n->batch_used of them; nothing is sent.
  *
  * Returns ERR_OK or ERR_LIMIT (over CONFIG_NFT_BATCH_MAX_BYTES).
  */
-int nft_build(struct nft *n, const struct prog *old, const struct prog *new)
+int nft_build(struct nft *n, const struct prog *old, const struct prog *new,
+	      enum nft_step step)
 {
-	int r;
+	int r = ERR_OK;
 
 	n->batch_used = 0;
 	put_frame(n, NFNL_MSG_BATCH_BEGIN, 0);
-	r = put_table(n);
+	if (step != NFT_DELETE)
+		r = put_table(n);
+	if (r == ERR_OK && step == NFT_SWITCH)
+		r = put_flush(n);
 	if (r == ERR_OK)
-		r = put_deletes(n, old, new);
-	for (size_t i = 0; r == ERR_OK && i < new->chain_count; i++)
-		r = put_chain(n, &new->chains[i]);
-	for (size_t i = 0; r == ERR_OK && i < new->set_count; i++)
-		r = put_set(n, &new->sets[i], (uint32_t)i + 1);
-	for (size_t i = 0; r == ERR_OK && i < new->set_count; i++)
-		r = put_elems(n, &new->sets[i], (uint32_t)i + 1);
-	for (size_t i = 0; r == ERR_OK && i < new->rule_count; i++)
-		r = put_rule(n, &new->rules[i]);
+		r = put_deletes(n, old, new, step);
+	if (r == ERR_OK && step != NFT_DELETE)
+		r = put_news(n, old, new, step);
 	if (r == ERR_OK)
 		put_frame(n, NFNL_MSG_BATCH_END, NLM_F_ACK);
 	return r;
@@ -403,33 +493,22 @@ static void drain(struct nft *n)
 		;
 }
 
-/*
- * Replace the whole content of our table by @new, in one transaction.
- *
- * Returns ERR_OK when the kernel has committed, ERR_KERNEL when it refused
- * (n->why names the message; the old content stays), ERR_LIMIT, ERR_NOMEM or
- * ERR_SYS.
- */
-int nft_replace(struct nft *n, const struct prog *new)
+/* Send one step and wait for the kernel's answer. A step without work is not
+ * sent. */
+static int commit(struct nft *n, const struct prog *old, const struct prog *new,
+		  enum nft_step step)
 {
-	uint32_t first_seq;
-	struct prog old;
-	int r;
+	uint32_t first_seq = n->seq;
+	int r = nft_build(n, old, new, step);
 
-	n->why[0] = '\0';
-	drain(n);
-	r = nft_read(n, &old);
-	if (r == ERR_OK) {
-		first_seq = n->seq;
-		r = nft_build(n, &old, new);
-		prog_clear(&old);
-	}
 	if (r == ERR_LIMIT)
 		(void)snprintf(n->why, sizeof(n->why),
 			       "the policy is over NFT_BATCH_MAX_BYTES = %u",
 			       (unsigned)CONFIG_NFT_BATCH_MAX_BYTES);
 	if (r != ERR_OK)
 		return r;
+	if (step != NFT_SWITCH && n->seq - first_seq <= IDLE_MESSAGES(step))
+		return ERR_OK;
 	if (mnl_socket_sendto(n->nl, n->batch, n->batch_used) < 0) {
 		(void)snprintf(n->why, sizeof(n->why), "sending the transaction: %s",
 			       strerror(errno));
@@ -437,5 +516,58 @@ int nft_replace(struct nft *n, const struct prog *new)
 	}
 	r = wait_ack(n, first_seq, n->seq - 1);
 	drain(n);
+	return r;
+}
+
+/* Wait until no packet is on its way through rules that are gone: they run as
+ * RCU readers, and this system call waits for all of those (membarrier(2),
+ * MEMBARRIER_CMD_GLOBAL). A kernel with one processor returns at once. */
+static void wait_for_packets(void)
+{
+	/* without it the worst is one packet that is dropped */
+	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+/* The rules were not exchanged: what was added for them goes. */
+static void take_back(struct nft *n, const struct prog *old, const struct prog *new)
+{
+	char why[sizeof(n->why)];
+	int r;
+
+	memcpy(why, n->why, sizeof(why));
+	r = commit(n, new, old, NFT_DELETE);
+	(void)r; /* what stays does nothing, and the next exchange deletes it */
+	memcpy(n->why, why, sizeof(why));
+}
+
+/*
+ * Replace the whole content of our table by @new. Packets are judged by the old
+ * rules, then by the new ones: the rules are exchanged in one transaction.
+ *
+ * Returns ERR_OK when the kernel has committed, ERR_KERNEL when it refused
+ * (n->why names the message), ERR_LIMIT, ERR_NOMEM or ERR_SYS. After a failure
+ * the old rules are in force, unless only deleting what they had needed failed.
+ */
+int nft_replace(struct nft *n, const struct prog *new)
+{
+	struct prog old;
+	int r;
+
+	n->why[0] = '\0';
+	drain(n);
+	r = nft_read(n, &old);
+	if (r != ERR_OK)
+		return r;
+	r = commit(n, &old, new, NFT_ADD);
+	if (r == ERR_OK) {
+		r = commit(n, &old, new, NFT_SWITCH);
+		if (r == ERR_OK) {
+			wait_for_packets();
+			r = commit(n, &old, new, NFT_DELETE);
+		} else {
+			take_back(n, &old, new);
+		}
+	}
+	prog_clear(&old);
 	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * nf_tables over netlink: one transaction in, everything back out. The only
+ * nf_tables over netlink: a program in, everything back out. The only
  * code of the product that writes to nf_tables.
  */
 #ifndef LUYTRE_POL_NFT_H
@@ -19,11 +19,19 @@ struct nft {
 	char why[200]; /* what the kernel refused, for people */
 };
 
+/* The steps from one program to another, a transaction each. */
+enum nft_step {
+	NFT_ADD,    /* sets and chains that only the new one has */
+	NFT_SWITCH, /* all rules, base chains */
+	NFT_DELETE, /* sets and chains that only the old one has */
+};
+
 int nft_open(struct nft *n) MUST_CHECK;
 void nft_close(struct nft *n);
 int nft_read(struct nft *n, struct prog *out) MUST_CHECK;
 int nft_generation(struct nft *n, uint32_t *generation) MUST_CHECK;
-int nft_build(struct nft *n, const struct prog *old, const struct prog *new) MUST_CHECK;
+int nft_build(struct nft *n, const struct prog *old, const struct prog *new,
+	      enum nft_step step) MUST_CHECK;
 int nft_replace(struct nft *n, const struct prog *new) MUST_CHECK;
 
 #endif

@@ -181,11 +181,19 @@ struct nftnl_rule *prog_add_rule(struct prog *p, const char *chain, const char *
  */
 bool prog_has_chain(const struct prog *p, const char *name)
 {
+	return prog_find_chain(p, name) != NULL;
+}
+
+/*
+ * The chain of that name, or NULL.
+ */
+const struct prog_chain *prog_find_chain(const struct prog *p, const char *name)
+{
 	for (size_t i = 0; i < p->chain_count; i++) {
 		if (!strcmp(p->chains[i].name, name))
-			return true;
+			return &p->chains[i];
 	}
-	return false;
+	return NULL;
 }
 
 static int chain_cmp(const void *a, const void *b)
@@ -200,7 +208,10 @@ static int set_cmp(const void *a, const void *b)
 		      ((const struct prog_set *)b)->name);
 }
 
-static int elem_cmp(const void *a, const void *b)
+/*
+ * Compare two elements of a set, for qsort().
+ */
+int prog_elem_cmp(const void *a, const void *b)
 {
 	const struct prog_elem *x = a, *y = b;
 	int c = memcmp(x->key, y->key, sizeof(x->key));
@@ -217,6 +228,7 @@ static void list_key(const uint8_t *key, uint32_t len, FILE *f)
 		fprintf(f, "%02x", key[k]);
 }
 
+/* @v  room for all elements of the set */
 static void list_set(const struct prog_set *s, struct prog_elem *v, FILE *f)
 {
 	fprintf(f, "set %s flags %x key %u/%u", s->name, s->flags, s->key_type,
@@ -227,7 +239,7 @@ static void list_set(const struct prog_set *s, struct prog_elem *v, FILE *f)
 	if (s->count == 0)
 		return;
 	memcpy(v, s->elems, s->count * sizeof(*v));
-	qsort(v, s->count, sizeof(*v), elem_cmp);
+	qsort(v, s->count, sizeof(*v), prog_elem_cmp);
 	for (size_t i = 0; i < s->count; i++) {
 		fputs(v[i].is_end ? "  end " : "  ", f);
 		list_key(v[i].key, s->key_len, f);

@@ -80,6 +80,11 @@ void prog_add_range(struct prog *p, struct prog_set *set, const uint8_t *lo,
 		    const uint8_t *hi);
 struct nftnl_rule *prog_add_rule(struct prog *p, const char *chain, const char *id);
 bool prog_has_chain(const struct prog *p, const char *name);
+const struct prog_chain *prog_find_chain(const struct prog *p, const char *name);
+const struct prog_set *prog_find_set(const struct prog *p, const char *name);
+int prog_elem_cmp(const void *a, const void *b);
+bool prog_set_is_equal(const struct prog_set *a, const struct prog_set *b);
+void prog_seal(struct prog *p);
 int prog_list(const struct prog *p, char **text) MUST_CHECK;
 int prog_diff(const char *want, const char *have, char *line, size_t max) MUST_CHECK;
 

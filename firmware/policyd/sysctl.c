@@ -16,6 +16,7 @@
 
 #define ROOT "/proc/sys/net/"
 #define VALUE_BYTES 32
+#define FRAG_BYTES "4194304" /* the kernel's default: 64 datagrams of 64 KiB */
 
 enum kind {
 	KIND_ALWAYS,
@@ -55,6 +56,15 @@ static const struct setting settings[] = {
 	{"ipv4/tcp_syncookies", "1", KIND_ALWAYS, FROM_TABLE},
 	{"ipv4/tcp_timestamps", "1", KIND_ALWAYS,
 	 FROM_TABLE}, /* the SYN proxy keeps options in them */
+	/* bytes that datagrams in pieces may hold, and seconds (RFC 8200 4.5); both
+	 * families, the appliance's own and what connection tracking collects */
+	{"ipv4/ipfrag_high_thresh", FRAG_BYTES, KIND_ALWAYS, FROM_TABLE},
+	{"ipv4/ipfrag_time", "30", KIND_ALWAYS, FROM_TABLE},
+	{"ipv6/ip6frag_high_thresh", FRAG_BYTES, KIND_ALWAYS, FROM_TABLE},
+	{"ipv6/ip6frag_time", "60", KIND_ALWAYS, FROM_TABLE},
+	{"netfilter/nf_conntrack_frag6_high_thresh", FRAG_BYTES, KIND_CONNTRACK,
+	 FROM_TABLE},
+	{"netfilter/nf_conntrack_frag6_timeout", "60", KIND_CONNTRACK, FROM_TABLE},
 	{"ipv6/conf/*/accept_ra", "0", KIND_ALWAYS, FROM_TABLE},
 	{"ipv6/conf/*/autoconf", "0", KIND_ALWAYS, FROM_TABLE},
 	{"ipv6/conf/*/accept_redirects", "0", KIND_ALWAYS, FROM_TABLE},
@@ -76,8 +86,9 @@ static const struct setting settings[] = {
 	 FROM_TCP_TRANSITORY},
 	{"netfilter/nf_conntrack_tcp_timeout_last_ack", NULL, KIND_CONNTRACK,
 	 FROM_TCP_TRANSITORY},
-	{"netfilter/nf_conntrack_tcp_timeout_time_wait", NULL, KIND_CONNTRACK,
-	 FROM_TCP_TRANSITORY},
+	/* what was closed is closed: the next packet is judged by the rules again */
+	{"netfilter/nf_conntrack_tcp_timeout_time_wait", "0", KIND_CONNTRACK, FROM_TABLE},
+	{"netfilter/nf_conntrack_tcp_timeout_close", "0", KIND_CONNTRACK, FROM_TABLE},
 	{"netfilter/nf_conntrack_tcp_timeout_max_retrans", "300", KIND_CONNTRACK,
 	 FROM_TABLE},
 	{"netfilter/nf_conntrack_tcp_timeout_unacknowledged", "300", KIND_CONNTRACK,

@@ -17,6 +17,9 @@ from signing import KEYS, OFFICERS, artifact, key_id, manifest, openssl, sig_lin
 STRANGERS = os.path.join(signing.TOP, "out/keys/strangers")
 
 
+PAYLOAD_MAX = 1 << 20   # CONFIG_CFG_MAX_BYTES
+
+
 def strangers():
     """Two keys that nobody trusts."""
     os.makedirs(STRANGERS, exist_ok=True)
@@ -97,6 +100,8 @@ def forgeries(payload, version, device):
             ("upper_case_hash", {"payload": f"{len(payload)} {'A' * 64}"}, "VALUE"),
             ("bad_scope", {"scope": "device/../x"}, "VALUE")):
         out.append((name, artifact(payload, version, device, fields=fields), why))
+    big = payload + b" " * (PAYLOAD_MAX + 1 - len(payload))
+    out.append(("oversize", artifact(big, version, device), "PAYLOAD_LIMIT"))
     if version > 1:
         out.append(("old_serial", artifact(payload, version - 1, device), "VERSION"))
     # the text itself

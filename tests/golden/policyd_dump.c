@@ -48,28 +48,35 @@ static int print_listing(const struct prog *p)
 	return r;
 }
 
-/* The transaction onto an empty kernel, message by message. */
+static void print_batch(const struct nft *n)
+{
+	size_t at = 0;
+
+	while (at < n->batch_used) {
+		struct nlmsghdr h;
+
+		memcpy(&h, n->batch + at, sizeof(h));
+		(void)printf("seq %u type %04x flags %04x length %u\n", h.nlmsg_seq,
+			     h.nlmsg_type, h.nlmsg_flags, h.nlmsg_len);
+		for (size_t i = sizeof(h); i < h.nlmsg_len; i++)
+			(void)printf("%02x%s", n->batch[at + i],
+				     i % 32 == 15 || i + 1 == h.nlmsg_len ? "\n" : "");
+		at += (h.nlmsg_len + 3) & ~3U;
+	}
+}
+
+/* The transactions onto an empty kernel, message by message. */
 static int print_netlink(const struct prog *p)
 {
 	struct nft n = {.seq = 1, .batch = calloc(1, CONFIG_NFT_BATCH_MAX_BYTES)};
 	struct prog none;
-	size_t at = 0;
-	int r;
+	int r = n.batch ? ERR_OK : ERR_NOMEM;
 
-	if (!n.batch)
-		return ERR_NOMEM;
 	prog_init(&none);
-	r = nft_build(&n, &none, p);
-	while (r == ERR_OK && at < n.batch_used) {
-		struct nlmsghdr h;
-
-		memcpy(&h, n.batch + at, sizeof(h));
-		(void)printf("seq %u type %04x flags %04x length %u\n", h.nlmsg_seq,
-			     h.nlmsg_type, h.nlmsg_flags, h.nlmsg_len);
-		for (size_t i = sizeof(h); i < h.nlmsg_len; i++)
-			(void)printf("%02x%s", n.batch[at + i],
-				     i % 32 == 15 || i + 1 == h.nlmsg_len ? "\n" : "");
-		at += (h.nlmsg_len + 3) & ~3U;
+	for (int step = NFT_ADD; r == ERR_OK && step <= NFT_DELETE; step++) {
+		r = nft_build(&n, &none, p, (enum nft_step)step);
+		if (r == ERR_OK)
+			print_batch(&n);
 	}
 	free(n.batch);
 	return r;

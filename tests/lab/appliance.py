@@ -235,9 +235,12 @@ class Appliance:
         raise NotImplementedError
 
     def ruleset_static(self):
-        """The ruleset without what traffic changes (counters, meters)."""
+        """The ruleset without what traffic changes (counters, meters), sets and chains in
+        the order of their names."""
         text = re.sub(r"counter packets \d+ bytes \d+", "counter", self.ruleset())
-        return re.sub(r"(packets|used) \d+( bytes \d+)?", r"\1", text)
+        text = re.sub(r"(packets|used) \d+( bytes \d+)?", r"\1", text)
+        blocks = re.compile(r"^\t(?:set|map|chain) .*?^\t\}\n", re.M | re.S)
+        return "".join(sorted(blocks.findall(text))) + blocks.sub("", text)
 
     def task_pid(self, task):
         """Pid of a task as its own shell sees it; None when it does not run."""

@@ -49,10 +49,9 @@ static int is_kind(const char *name)
 	return kind && !strcmp(kind, name);
 }
 
-/* Last place of a NUL-terminated word in the bytes, NULL when there is none. */
-static char *last(char *p, size_t n, const char *word)
+/* Last place of LEN bytes in the message, NULL when there is none. */
+static char *last(char *p, size_t n, const char *word, size_t len)
 {
-	size_t len = strlen(word) + 1;
 	char *found = NULL;
 
 	for (size_t i = 0; i + len <= n; i++) {
@@ -76,7 +75,9 @@ static ssize_t spoil_batch(sendto_fn *real, int fd, const void *p, size_t n, int
 	if (!copy)
 		abort();
 	memcpy(copy, p, n);
-	word = last(copy, n, is_kind("batch-set") ? "inside" : "counter");
+	/* set names end in a digest, names of expressions with NUL */
+	word = is_kind("batch-set") ? last(copy, n, "inside_", strlen("inside_"))
+				    : last(copy, n, "counter", sizeof("counter"));
 	if (!word)
 		abort(); /* the test would prove nothing */
 	word[0] = 'x';

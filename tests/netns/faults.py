@@ -60,12 +60,13 @@ def boot_and_watch(t, pattern):
     return line
 
 
-# fault: what the console must say. The first transaction loads the closed rules,
-# the second one the stored policy.
+# fault: what the console must say. The first transaction loads the closed rules, the
+# second one adds the sets of the stored policy, the third one its rules.
 AT_CLOSED = {"batch-enomem:1": "broken .*memory", "batch-rule:1": "broken .*kernel refused",
              "dump:4": "broken .*"}
-AT_POLICY = {"batch-enomem:2": "refused .*memory", "batch-rule:2": "refused .*kernel refused",
-             "batch-set:2": "refused .*kernel refused", "addr:3": "refused .*address",
+AT_POLICY = {"batch-enomem:2": "refused .*memory", "batch-enomem:3": "refused .*memory",
+             "batch-rule:3": "refused .*kernel refused",
+             "batch-set:3": "refused .*kernel refused", "addr:3": "refused .*address",
              "route:2": "refused .*route", "link:4": "refused .*"}
 
 
@@ -91,7 +92,9 @@ def test_fc02_policy_fails(t):
 @test("FC-02")
 def test_fc02_update_fails(t):
     """A new policy fails half way: the previous one is in force, whole."""
-    for fault in ("batch-enomem:3", "batch-rule:3", "batch-set:3", "route:5"):
+    # 4 adds sets, 5 exchanges the rules, 6 deletes the old sets
+    for fault in ("batch-enomem:4", "batch-enomem:5", "batch-rule:5", "batch-set:5",
+                  "batch-enomem:6", "route:5"):
         t.enforce(WEB)
         with spoiled(t, fault):
             t.lab.power_cycle()

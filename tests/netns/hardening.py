@@ -23,6 +23,8 @@ SYSCTLS = {
     "net/netfilter/nf_conntrack_udp_timeout": "300",
     "net/netfilter/nf_conntrack_tcp_timeout_established": "7440",
     "net/netfilter/nf_conntrack_tcp_timeout_syn_sent": "240",
+    "net/ipv4/ipfrag_high_thresh": "4194304",
+    "net/netfilter/nf_conntrack_frag6_high_thresh": "4194304",
 }
 
 

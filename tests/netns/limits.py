@@ -32,10 +32,12 @@ def opened(t, src, dst, count, build=packets.tcp, zone="lan", to="tslcd", port=8
 @test("PF-20", boards=BOTH)
 def test_connections_of_a_source(t):
     """So many open at once of each source, and of all sources together."""
-    t.enforce([{"from": ["lan"], "to": ["tslcd"], "service": ["udp/4000"],
-                "action": "permit",
-                "limit": {"connections_per_source": 3, "connections": 5}}])
+    rule = {"from": ["lan"], "to": ["tslcd"], "service": ["udp/4000"], "action": "permit",
+            "limit": {"connections_per_source": 3, "connections": 5}}
     for src, dst, src2 in ((LAN1.ip4, DC.ip4, LAN2.ip4), (LAN1.ip6, DC.ip6, LAN2.ip6)):
+        # a rule of another name counts anew
+        limited = dict(rule, id=f"limited-{next_port()}")
+        t.enforce([limited])
         before = over_limit(t)
         with nflog.Reader(t.box.box, 1) if t.board == "host" else _nobody() as log:
             got = opened(t, src, dst, 5, packets.udp, port=4000)
@@ -47,10 +49,11 @@ def test_connections_of_a_source(t):
         # another source has its own count; all of them together have one, too
         got = opened(t, src2, dst, 5, packets.udp, port=4000)
         check(got == 2, f"{got} of another source crossed, expected 2 (5 in all)")
-        # counting begins anew
-        t.enforce([{"from": ["lan"], "to": ["tslcd"], "service": ["udp/4000"],
-                    "action": "permit",
-                    "limit": {"connections_per_source": 3, "connections": 5}}])
+        # an apply that leaves the limit as it is goes on counting
+        code, out = t.box.apply(t.config([limited]))
+        check(code == 0, out)
+        got = opened(t, src, dst, 2, packets.udp, port=4000)
+        check(got == 0, f"{got} crossed after an apply with the same limit")
 
 
 class _nobody:
@@ -110,7 +113,7 @@ def test_half_open(t):
     for family, dst, make in (
             (4, SERVER.ip4, lambda i: f"10.200.{100 + i // 250}.{1 + i % 250}"),
             (6, SERVER.ip6, lambda i: f"2001:2:0:b{50 + i % 40}::{i:x}")):
-        t.enforce(rules)    # counters and meters begin anew
+        t.enforce([dict(rules[0], id=f"web{family}")])  # counters and meters begin anew
         with nflog.Reader(t.box.box, 1) as log:
             t.cables.clear()
             for i in range(2000):
@@ -212,7 +215,7 @@ def test_timeouts(t):
     base = "net/netfilter/nf_conntrack_"
     for key, value in (("udp_timeout", "180"), ("udp_timeout_stream", "180"),
                        ("tcp_timeout_established", "10000"),
-                       ("tcp_timeout_time_wait", "240")):
+                       ("tcp_timeout_fin_wait", "240")):
         check(t.box.sysctl(base + key) == value, f"{key}: {t.box.sysctl(base + key)}")
     for key, low in (("udp", 119), ("tcp_established", 7439), ("tcp_transitory", 239)):
         code, out = t.box.apply(t.config([], timeouts={key: low}))

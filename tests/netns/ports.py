@@ -1,4 +1,6 @@
 """Which interface is which port: bus path, MAC, name; what is unknown stays down."""
+import re
+
 import ns
 import packets
 import province
@@ -116,4 +118,19 @@ def test_rules_tampered(t):
         ns.run(t.box.box, ["nft", "delete", "table", "ip", "foreign"])
     t.expect([c for z in ZONES if z not in ("lan", "tslcd")
               for c in both(False, ZONE_HOST[z], "dc", "tcp", 80)])
+    crosses(t)
+
+
+@test("FC-03")
+def test_set_tampered(t):
+    """Somebody changes the content of a set whose name stays: put back, too."""
+    t.enforce(OPEN)
+    good = t.box.ruleset_static()
+    name = re.search(r"set (isolated_\w+) ", good).group(1)
+    since = t.box.console.end()
+    ns.run(t.box.box, ["nft", "delete", "element", "inet", "luytre", name,
+                       '{ "wan0" . "wan1" }'])
+    t.box.console.wait_for(r"^luytre: policyd: differs .*the kernel's rules", 25, since=since)
+    t.box.console.wait_for(r"^luytre: policyd: enforced .*how=repaired", 10, since=since)
+    check(t.box.ruleset_static() == good, "the rules are not back")
     crosses(t)

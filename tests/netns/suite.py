@@ -29,7 +29,8 @@ import province  # noqa: E402
 from province import HOST, ZONE_HOST  # noqa: E402
 
 MODULES = ("closed", "faults", "zones", "match", "hardening", "refuse", "ports",
-           "nat", "signed", "limits", "selftest", "links", "tunnels")
+           "nat", "signed", "limits", "selftest", "links", "tunnels", "leak", "state",
+           "fragments", "sources", "icmp", "scan")
 TESTS = []
 
 
@@ -122,6 +123,7 @@ class Bench:
         self.cables = None
         self.serial = 0
         self.short = False
+        self.applies = 60       # of the test that exchanges policies under load
         self.work = os.path.join(lab.dir, "work")
         os.makedirs(self.work, exist_ok=True)
 
@@ -257,6 +259,7 @@ def main():
     p.add_argument("--short", action="store_true")
     p.add_argument("--keep", action="store_true")
     p.add_argument("--list", action="store_true")
+    p.add_argument("--applies", type=int, default=60)
     p.add_argument("names", nargs="*")
     args = p.parse_args()
     for m in MODULES:
@@ -282,6 +285,7 @@ def main():
         lab.box.wait_ready()
         t = Bench(lab)
         t.short = args.short or args.board != "host"
+        t.applies = args.applies
         print(f"[{stage}] lab {lab.number} ready in {time.monotonic() - start:.1f} s, "
               f"{len(chosen)} tests", flush=True)
         for f in chosen:

@@ -19,8 +19,8 @@
 
 #define OID_CONTENT_TYPE "1.2.840.113549.1.9.3"
 #define OID_MESSAGE_DIGEST "1.2.840.113549.1.9.4"
-#define OID_SIGNING_CERT "1.2.840.113549.1.9.16.2.12"
-#define OID_SIGNING_CERT_V2 "1.2.840.113549.1.9.16.2.47"
+#define SHA256_BYTES 32
+#define SHA384_BYTES 48
 
 static int refuse(const char *en, const char *vi)
 {
@@ -28,32 +28,21 @@ static int refuse(const char *en, const char *vi)
 	return ERR_SIGNATURE;
 }
 
-/* DER only, one value, to the end of the file. */
-static int check_outer(struct span der)
+static int check_shape(struct span der, struct span *digest)
 {
-	size_t len, head;
+	int r = cms_shape(der, digest);
 
-	if (der.n < 2 || der.p[0] != 0x30 || der.p[1] == 0x80)
-		return refuse("not DER (BER is not accepted)",
-			      "không phải DER (không nhận BER)");
-	len = der.p[1];
-	head = 2;
-	if (len >= 0x80) {
-		size_t bytes = len & 0x7f;
-
-		if (bytes > 3 || der.n < 2 + bytes || der.p[2] == 0)
-			return refuse("malformed length", "độ dài sai");
-		len = 0;
-		for (size_t i = 0; i < bytes; i++)
-			len = len << 8 | der.p[2 + i];
-		head += bytes;
-		if (len < 0x80 || (bytes > 1 && len < (size_t)1 << (8 * (bytes - 1))))
-			return refuse("length not in its shortest form",
-				      "độ dài không ở dạng ngắn nhất");
-	}
-	if (der.n != head + len)
-		return refuse("bytes missing, or bytes after the end",
-			      "thiếu byte hoặc thừa byte ở cuối");
+	if (r == ERR_FORMAT)
+		return refuse("not DER to its last byte (BER is not accepted)",
+			      "không phải DER đến byte cuối (không nhận BER)");
+	if (r != ERR_OK)
+		return refuse("not a detached SignedData with one signer and each "
+			      "attribute once",
+			      "không phải SignedData tách rời với một người ký và mỗi "
+			      "thuộc tính một lần");
+	if (digest->n == 0)
+		return refuse("signing-certificate-v2 missing (sign with -cades)",
+			      "thiếu signing-certificate-v2 (ký với -cades)");
 	return ERR_OK;
 }
 
@@ -80,11 +69,6 @@ static int check_attributes(const gnutls_pkcs7_signature_info_st *info)
 	    count_attr(info->signed_attrs, OID_MESSAGE_DIGEST) != 1)
 		return refuse("content type or message digest missing or twice",
 			      "thiếu hoặc lặp content-type, message-digest");
-	if (count_attr(info->signed_attrs, OID_SIGNING_CERT) +
-		    count_attr(info->signed_attrs, OID_SIGNING_CERT_V2) !=
-	    1)
-		return refuse("signing certificate missing or twice (sign with -cades)",
-			      "thiếu hoặc lặp signing-certificate (ký với -cades)");
 	return ERR_OK;
 }
 
@@ -118,34 +102,68 @@ static gnutls_x509_trust_list_t trust_of(const char *ca)
 	return NULL;
 }
 
-/* The signer's name out of the certificates that came with the signature. */
-static void print_signer(gnutls_pkcs7_t p7, const gnutls_pkcs7_signature_info_st *info)
+/* Whether a certificate is the one that the signer means: its serial number, its
+ * issuer, and the digest in signing-certificate-v2. */
+static bool is_meant(gnutls_x509_crt_t crt, const gnutls_datum_t *der,
+		     const gnutls_pkcs7_signature_info_st *info, struct span digest)
 {
-	gnutls_datum_t der = {NULL, 0}, name = {NULL, 0};
-	gnutls_x509_crt_t crt;
+	gnutls_digest_algorithm_t alg =
+		digest.n == SHA256_BYTES ? GNUTLS_DIG_SHA256 : GNUTLS_DIG_SHA384;
+	gnutls_datum_t issuer = {NULL, 0};
+	uint8_t serial[64], have[SHA384_BYTES];
+	size_t n = sizeof(serial), have_n = sizeof(have);
+	bool is_same;
 
-	for (int i = 0; gnutls_pkcs7_get_crt_raw2(p7, (unsigned)i, &der) == 0; i++) {
-		uint8_t serial[64];
-		size_t n = sizeof(serial);
+	if (digest.n != SHA256_BYTES && digest.n != SHA384_BYTES)
+		return false;
+	if (gnutls_x509_crt_get_serial(crt, serial, &n) != 0 ||
+	    n != info->signer_serial.size ||
+	    memcmp(serial, info->signer_serial.data, n) != 0 ||
+	    gnutls_x509_crt_get_raw_issuer_dn(crt, &issuer) != 0)
+		return false;
+	is_same = issuer.size == info->issuer_dn.size &&
+		  memcmp(issuer.data, info->issuer_dn.data, issuer.size) == 0;
+	gnutls_free(issuer.data);
+	return is_same && gnutls_fingerprint(alg, der, have, &have_n) == 0 &&
+	       span_eq(span_of(have, have_n), digest);
+}
 
-		if (gnutls_x509_crt_init(&crt) != 0)
-			break;
+/* The signer's certificate out of those that came along, and the name in it. */
+static int check_signer(gnutls_pkcs7_t p7, const gnutls_pkcs7_signature_info_st *info,
+			struct span digest)
+{
+	int r = ERR_SIGNATURE;
+
+	for (int i = 0; r != ERR_OK; i++) {
+		gnutls_datum_t der = {NULL, 0}, name = {NULL, 0};
+		gnutls_x509_crt_t crt;
+
+		if (gnutls_pkcs7_get_crt_raw2(p7, (unsigned)i, &der) != 0 ||
+		    gnutls_x509_crt_init(&crt) != 0) {
+			gnutls_free(der.data);
+			return refuse(
+				"the certificate named by signing-certificate-v2 is "
+				"not the signer's, or did not come along",
+				"chứng thư trong signing-certificate-v2 không phải "
+				"của người ký, hoặc không kèm theo");
+		}
 		if (gnutls_x509_crt_import(crt, &der, GNUTLS_X509_FMT_DER) == 0 &&
-		    gnutls_x509_crt_get_serial(crt, serial, &n) == 0 &&
-		    n == info->signer_serial.size &&
-		    memcmp(serial, info->signer_serial.data, n) == 0 &&
+		    is_meant(crt, &der, info, digest) &&
 		    gnutls_x509_crt_get_dn3(crt, &name, 0) == 0) {
 			(void)printf(T("CMS signature of %.*s is good\n",
 				       "Chữ ký CMS của %.*s hợp lệ\n"),
 				     (int)name.size, (const char *)name.data);
 			gnutls_free(name.data);
+			r = ERR_OK;
 		}
 		gnutls_x509_crt_deinit(crt);
 		gnutls_free(der.data);
 	}
+	return r;
 }
 
-static int judge(gnutls_pkcs7_t p7, gnutls_x509_trust_list_t list, struct span content)
+static int judge(gnutls_pkcs7_t p7, gnutls_x509_trust_list_t list, struct span content,
+		 struct span digest)
 {
 	gnutls_datum_t data = {(unsigned char *)(uintptr_t)content.p,
 			       (unsigned)content.n};
@@ -167,7 +185,7 @@ static int judge(gnutls_pkcs7_t p7, gnutls_x509_trust_list_t list, struct span c
 			r = refuse(gnutls_strerror(code), gnutls_strerror(code));
 	}
 	if (r == ERR_OK)
-		print_signer(p7, &info);
+		r = check_signer(p7, &info, digest);
 	gnutls_pkcs7_signature_info_deinit(&info);
 	return r;
 }
@@ -178,13 +196,14 @@ static int check_cms(const char *cms, const char *ca, const char *content)
 	gnutls_pkcs7_t p7 = NULL;
 	uint8_t *der = NULL, *text = NULL;
 	size_t der_n = 0, text_n = 0;
+	struct span digest;
 	gnutls_datum_t d;
 	int r = load(cms, CMS_BYTES, &der, &der_n);
 
 	if (r == ERR_OK)
 		r = load(content, CONFIG_CFG_MAX_BYTES, &text, &text_n);
 	if (r == ERR_OK)
-		r = check_outer(span_of(der, der_n));
+		r = check_shape(span_of(der, der_n), &digest);
 	if (r != ERR_OK)
 		goto out;
 	r = ERR_NOENT;
@@ -196,7 +215,7 @@ static int check_cms(const char *cms, const char *ca, const char *content)
 	    gnutls_pkcs7_import(p7, &d, GNUTLS_X509_FMT_DER) != 0)
 		r = refuse("not a SignedData", "không phải SignedData");
 	else
-		r = judge(p7, list, span_of(text, text_n));
+		r = judge(p7, list, span_of(text, text_n), digest);
 out:
 	if (p7)
 		gnutls_pkcs7_deinit(p7);

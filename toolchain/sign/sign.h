@@ -89,4 +89,7 @@ int command_order(int argc, char **argv);
 /* cms.c */
 int command_cms(int argc, char **argv);
 
+/* cms_der.c */
+int cms_shape(struct span der, struct span *digest) MUST_CHECK;
+
 #endif
