@@ -25,6 +25,7 @@ void ex_exthdr(struct nftnl_rule *r, uint32_t op, uint8_t type, uint32_t offset,
 void ex_fib(struct nftnl_rule *r, uint32_t result, uint32_t flags);
 void ex_over_connections(struct nftnl_rule *r, const char *set, uint32_t max);
 void ex_ct_state(struct nftnl_rule *r, uint32_t states);
+void ex_ct_unconfirmed(struct nftnl_rule *r);
 void ex_counter(struct nftnl_rule *r);
 void ex_verdict(struct nftnl_rule *r, uint32_t verdict);
 void ex_log(struct nftnl_rule *r, const char *prefix);
