@@ -204,7 +204,10 @@ def test_traceroute(t):
                       f"{zone}, rules {rules}: {len(said)} answers to {src}")
     with mute(t, "dc", "lan1"):
         for src, dst in ((DC.ip4, LAN.ip4), (DC.ip6, LAN.ip6)):
-            t.cables["tslcd"].send(udp(src, dst))
+            t.cables["lan"].send(packets.udp(dst, src, 4000, 33333, packets.next_mark()))
+            # the way to the data network's router is known from here on
+            check(t.cables.wait_for(lambda f, src=src: f.zone == "tslcd" and f.is_ip and
+                                    f.dst == src, 5), f"nothing crosses to {src}")
             said = answers(t, "tslcd", dying(src, dst))
             check(len(said) == 1 and said[0].is_error, f"{src}: {len(said)} answers")
 
