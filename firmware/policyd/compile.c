@@ -30,6 +30,8 @@
 #define CT_KNOWN (CT_ESTABLISHED | CT_RELATED)
 
 #define ICMP_ECHO 8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP6_TIME_EXCEEDED 3
 #define ICMP6_ECHO 128
 #define ICMP6_MLD_QUERY 130
 #define ICMP6_MLD_REPORT 131
@@ -251,6 +253,23 @@ static void accept_echo(struct prog *p, uint8_t family)
 	ex_verdict(r, NF_ACCEPT);
 }
 
+/* The kernel ends a packet's time to live before `forward` has judged it. Toward the
+ * outside it says so for flows alone that the rules have let through: nobody finds the
+ * appliance with packets that they deny. */
+static void hide_from_traceroute(struct prog *p, uint8_t family)
+{
+	struct nftnl_rule *r = prog_add_rule(p, "output", "built-in ttl-outside");
+
+	ex_family(r, family);
+	ex_proto(r, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	ex_u8_at(r, NFT_PAYLOAD_TRANSPORT_HEADER, 0,
+		 family == 4 ? ICMP_TIME_EXCEEDED : ICMP6_TIME_EXCEEDED);
+	ex_meta(r, NFT_META_OIFNAME, NFT_REG_1);
+	ex_lookup_not(r, "inside");
+	ex_ct_unconfirmed(r);
+	guard_drop(p, r, "ttl-outside");
+}
+
 /* Neighbour discovery never crosses a router: hop limit 255 (RFC 4861 7.1);
  * MLD has hop limit 1 (RFC 3810 5). */
 static void local_rules(const struct cfg *cfg, struct prog *p)
@@ -266,6 +285,8 @@ static void local_rules(const struct cfg *cfg, struct prog *p)
 	drop_rest(p, "input", "built-in default-deny");
 
 	accept_lo(p, "output", NFT_META_OIFNAME);
+	hide_from_traceroute(p, 4);
+	hide_from_traceroute(p, 6);
 	accept_known(p, "output");
 	accept_icmp6(p, "output", "built-in nd", ICMP6_NS, 255);
 	accept_icmp6(p, "output", "built-in nd", ICMP6_NA, 255);

@@ -7,6 +7,7 @@
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_synproxy.h>
 #include <linux/netfilter/nf_tables.h>
@@ -160,6 +161,23 @@ void ex_ct_state(struct nftnl_rule *r, uint32_t states)
 	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
 	ex_mask(r, &states, sizeof(states));
 	ex_cmp(r, NFT_CMP_NEQ, &none, sizeof(none));
+}
+
+/*
+ * Match packets of connections that conntrack has not taken into its table: no
+ * packet of theirs has been let through yet.
+ */
+void ex_ct_unconfirmed(struct nftnl_rule *r)
+{
+	static const uint32_t confirmed = IPS_CONFIRMED, none;
+	struct nftnl_expr *e = add(r, "ct");
+
+	if (!e)
+		return;
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
+	nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+	ex_mask(r, &confirmed, sizeof(confirmed));
+	ex_cmp(r, NFT_CMP_EQ, &none, sizeof(none));
 }
 
 /*

@@ -44,6 +44,7 @@ void ex_before(struct nftnl_rule *r, int64_t utc_s);
 void ex_notrack(struct nftnl_rule *r);
 void ex_synproxy(struct nftnl_rule *r, uint16_t mss, uint8_t window_scale);
 void ex_ct_state(struct nftnl_rule *r, uint32_t states);
+void ex_ct_unconfirmed(struct nftnl_rule *r);
 void ex_counter(struct nftnl_rule *r);
 void ex_verdict(struct nftnl_rule *r, uint32_t verdict);
 void ex_log(struct nftnl_rule *r, const char *prefix);

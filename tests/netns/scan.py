@@ -147,7 +147,7 @@ def questions(src, dst):
 def test_no_service(t):
     """Internet and the data network ask the appliance for DNS, NTP, DHCP, management,
     routing, echo and what else amplifies; by unicast, broadcast and multicast: not one
-    packet comes back. A packet whose time to live ends here gets its one error."""
+    packet comes back."""
     t.enforce(OPEN)
     for zone, router in (("internet", "198.18.0.1"), ("tslcd", "10.200.1.1")):
         seg = BY_ZONE[zone]
@@ -168,23 +168,48 @@ def test_no_service(t):
         said = [f for f in packets.crossing(t.cables.log) if f.zone == zone]
         check(not said, f"{zone} ({seg.port}) got {len(said)} answers: "
                         f"{'; '.join(map(str, said[:3]))}")
-        check_dying(t, zone, router, src6)
 
 
-def check_dying(t, zone, router, src6):
-    """One packet whose time to live ends here: one error at most, hardly longer."""
-    for family, src, to in ((4, router, HOST["srv1"].ip4), (6, src6, HOST["srv1"].ip6)):
-        dying = bytearray(udp(src, to))
-        dying[8 if family == 4 else 7] = 1
-        if family == 4:
-            dying[10:12] = b"\0\0"
-            dying[10:12] = struct.pack("!H", packets.checksum(bytes(dying[:20])))
-        t.cables.clear()
-        t.cables[zone].send(bytes(dying))
-        t.cables.barrier((zone,))
-        said = [f for f in packets.crossing(t.cables.log) if f.zone == zone]
-        check(len(said) <= 1 and all(len(f.frame) <= 14 + len(dying) + 48 for f in said),
-              f"{zone} v{family}: {len(said)} answers to a dying packet")
+def dying(src, to):
+    """A packet whose time to live ends at the appliance."""
+    p = bytearray(udp(src, to))
+    if ":" in src:
+        p[7] = 1
+        return bytes(p)
+    p[8], p[10:12] = 1, b"\0\0"
+    p[10:12] = struct.pack("!H", packets.checksum(bytes(p[:20])))
+    return bytes(p)
+
+
+def answers(t, zone, packet):
+    """What the appliance says on ZONE's cable to a packet from there."""
+    t.cables.clear()
+    t.cables[zone].send(packet)
+    t.cables.barrier((zone,))
+    return [f for f in packets.crossing(t.cables.log) if f.zone == zone]
+
+
+@test("PF-25", "PF-01", boards=BOTH)
+def test_traceroute(t):
+    """A time to live that ends here: silence toward the outside, whatever the rules say;
+    one error to the inside, and to the outside about a flow that the rules let through."""
+    for rules in ([], OPEN):
+        t.enforce(rules)
+        for zone, hosts in (("internet", ("attacker", "srv1")), ("tslcd", ("dc", "srv1")),
+                            ("lan", ("lan1", "srv1"))):
+            a, b = (HOST[h] for h in hosts)
+            for src, dst in ((a.ip4, b.ip4), (a.ip6, b.ip6)):
+                said = answers(t, zone, dying(src, dst))
+                check(len(said) == (zone == "lan") and all(f.is_error for f in said),
+                      f"{zone}, rules {rules}: {len(said)} answers to {src}")
+    with mute(t, "dc", "lan1"):
+        for src, dst in ((DC.ip4, LAN.ip4), (DC.ip6, LAN.ip6)):
+            t.cables["lan"].send(packets.udp(dst, src, 4000, 33333, packets.next_mark()))
+            # the way to the data network's router is known from here on
+            check(t.cables.wait_for(lambda f, src=src: f.zone == "tslcd" and f.is_ip and
+                                    f.dst == src, 5), f"nothing crosses to {src}")
+            said = answers(t, "tslcd", dying(src, dst))
+            check(len(said) == 1 and said[0].is_error, f"{src}: {len(said)} answers")
 
 
 def strange(t, frame):
