@@ -11,9 +11,11 @@
 
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
+#include <linux/netfilter/nf_tables.h>
 
 #define DIGEST_START 14695981039346656037ULL /* FNV-1a, 64 bits */
 #define DIGEST_PRIME 1099511628211ULL
+#define RULE_EXPRS_MAX 128 /* the kernel's limit: NFT_RULE_MAXEXPRS */
 
 /*
  * The set of that name, or NULL.
@@ -115,25 +117,74 @@ static int rename_cmp(const void *a, const void *b)
 	return strcmp(((const struct rename *)a)->from, ((const struct rename *)b)->from);
 }
 
-static int rename_in_expr(struct nftnl_expr *e, void *data)
-{
-	const char *kind = nftnl_expr_get_str(e, NFTNL_EXPR_NAME);
-	const struct renames *all = data;
-	const struct rename *r;
-	struct rename key;
-	uint16_t attr;
+/* Expressions of one rule, in order. */
+struct exprs {
+	struct nftnl_expr *v[RULE_EXPRS_MAX];
+	size_t count;
+};
 
-	if (!strcmp(kind, "lookup"))
-		attr = NFTNL_EXPR_LOOKUP_SET;
-	else if (!strcmp(kind, "dynset"))
-		attr = NFTNL_EXPR_DYNSET_SET_NAME;
-	else
-		return 0;
-	(void)snprintf(key.from, sizeof(key.from), "%s", nftnl_expr_get_str(e, attr));
-	r = bsearch(&key, all->v, all->count, sizeof(*r), rename_cmp);
-	if (r)
-		nftnl_expr_set_str(e, attr, r->to);
+static int collect(struct nftnl_expr *e, void *data)
+{
+	struct exprs *all = data;
+
+	if (all->count == RULE_EXPRS_MAX)
+		return -1;
+	all->v[all->count++] = e;
 	return 0;
+}
+
+static void copy_u32(struct nftnl_expr *to, const struct nftnl_expr *from, uint16_t attr)
+{
+	if (nftnl_expr_is_set(from, attr))
+		nftnl_expr_set_u32(to, attr, nftnl_expr_get_u32(from, attr));
+}
+
+/* The same lookup in another set; libnftnl forgets a name that is set twice. */
+static struct nftnl_expr *lookup_in(const struct nftnl_expr *from, const char *set)
+{
+	struct nftnl_expr *e = nftnl_expr_alloc("lookup");
+
+	if (!e)
+		return NULL;
+	copy_u32(e, from, NFTNL_EXPR_LOOKUP_SREG);
+	copy_u32(e, from, NFTNL_EXPR_LOOKUP_DREG);
+	copy_u32(e, from, NFTNL_EXPR_LOOKUP_FLAGS);
+	nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
+	return e;
+}
+
+/* The new name of the set that an expression looks into, or NULL. */
+static const struct rename *rename_of(const struct renames *all,
+				      const struct nftnl_expr *e)
+{
+	struct rename key;
+
+	if (strcmp(nftnl_expr_get_str(e, NFTNL_EXPR_NAME), "lookup") != 0)
+		return NULL;
+	(void)snprintf(key.from, sizeof(key.from), "%s",
+		       nftnl_expr_get_str(e, NFTNL_EXPR_LOOKUP_SET));
+	return bsearch(&key, all->v, all->count, sizeof(key), rename_cmp);
+}
+
+/* Take all expressions out and put them in again, lookups with the new names. */
+static bool rename_in_rule(struct nftnl_rule *rule, const struct renames *all)
+{
+	struct exprs e = {.count = 0};
+
+	if (nftnl_expr_foreach(rule, collect, &e) < 0)
+		return false;
+	for (size_t i = 0; i < e.count; i++) {
+		const struct rename *r = rename_of(all, e.v[i]);
+		struct nftnl_expr *in = r ? lookup_in(e.v[i], r->to) : e.v[i];
+
+		if (!in)
+			return false;
+		nftnl_rule_del_expr(e.v[i]);
+		if (in != e.v[i])
+			nftnl_expr_free(e.v[i]);
+		nftnl_rule_add_expr(rule, in);
+	}
+	return true;
 }
 
 static bool add_rename(struct renames *all, const struct prog_set *s)
@@ -142,9 +193,12 @@ static bool add_rename(struct renames *all, const struct prog_set *s)
 	uint32_t d = 0;
 	int n;
 
+	memcpy(r->from, s->name, sizeof(r->from));
+	memcpy(r->to, s->name, sizeof(r->to));
+	if (s->flags & NFT_SET_EVAL)
+		return true; /* filled by packets: its content is not in the program */
 	if (!digest_set(s, &d))
 		return false;
-	memcpy(r->from, s->name, sizeof(r->from));
 	n = snprintf(r->to, sizeof(r->to), "%s_%08x", s->name, d);
 	return n > 0 && (size_t)n < sizeof(r->to);
 }
@@ -167,8 +221,8 @@ void prog_seal(struct prog *p)
 		for (size_t i = 0; i < p->set_count; i++)
 			memcpy(p->sets[i].name, all.v[i].to, sizeof(all.v[i].to));
 		qsort(all.v, all.count, sizeof(*all.v), rename_cmp);
-		for (size_t i = 0; i < p->rule_count; i++)
-			(void)nftnl_expr_foreach(p->rules[i].rule, rename_in_expr, &all);
+		for (size_t i = 0; i < p->rule_count && !p->is_full; i++)
+			p->is_full = !rename_in_rule(p->rules[i].rule, &all);
 	}
 	free(all.v);
 }
