@@ -168,6 +168,7 @@ int engine_shut(struct engine *e)
 	if (first == ERR_OK)
 		first = sysctl_verify(NULL, false, why, sizeof(why));
 	because(e, why);
+	e->also = NULL;
 	e->state = first == ERR_OK ? ENGINE_CLOSED : ENGINE_BROKEN;
 	cfg_clear(&e->cfg);
 	return first;
@@ -176,7 +177,7 @@ int engine_shut(struct engine *e)
 /* Everything but the rules, read back: ports, settings, forwarding. */
 static int verify_rest(struct engine *e, const struct cfg *cfg)
 {
-	int r = rtnl_verify(&e->rtnl, cfg, NULL);
+	int r = rtnl_verify(&e->rtnl, cfg, e->also);
 
 	if (r != ERR_OK) {
 		because(e, e->rtnl.why);
@@ -186,7 +187,8 @@ static int verify_rest(struct engine *e, const struct cfg *cfg)
 }
 
 /* Put a compiled configuration in force, in the fixed order. */
-static int enforce(struct engine *e, const struct cfg *cfg, const struct prog *p)
+static int enforce(struct engine *e, const struct cfg *cfg, const struct cfg *also,
+		   const struct prog *p)
 {
 	int r = rtnl_isolate(&e->rtnl, cfg);
 
@@ -201,9 +203,9 @@ static int enforce(struct engine *e, const struct cfg *cfg, const struct prog *p
 		r = sysctl_harden(cfg, e->why, sizeof(e->why));
 	if (r != ERR_OK)
 		return r;
-	r = rtnl_apply(&e->rtnl, cfg, NULL);
+	r = rtnl_apply(&e->rtnl, cfg, also);
 	if (r == ERR_OK)
-		r = rtnl_verify(&e->rtnl, cfg, NULL);
+		r = rtnl_verify(&e->rtnl, cfg, also);
 	if (r != ERR_OK) {
 		because(e, e->rtnl.why);
 		return r;
@@ -226,7 +228,7 @@ static void go_back(struct engine *e)
 	if (e->state == ENGINE_ENFORCED) {
 		r = compile_cfg(&e->cfg, &p);
 		if (r == ERR_OK)
-			r = enforce(e, &e->cfg, &p);
+			r = enforce(e, &e->cfg, e->also, &p);
 		prog_clear(&p);
 	}
 	if (r != ERR_OK)
@@ -244,6 +246,9 @@ static void go_back(struct engine *e)
  *
  * @cfg       checked by cfg_parse(); on ERR_OK it moves into the engine and @cfg
  *            is empty, on failure it stays the caller's
+ * @also      a configuration whose addresses on ports of the same name stay as well,
+ *            so that people find the appliance under both; NULL for none. The
+ *            caller keeps it, and e->also is for him to set afterwards
  * @previous  on ERR_OK gets what was enforced before (empty when nothing was),
  *            the caller clears it; NULL to have it cleared here
  *
@@ -251,7 +256,8 @@ static void go_back(struct engine *e)
  * failure e->why says why, and the previous configuration is in force, or the
  * box is shut when there was none or it could not be brought back.
  */
-int engine_apply(struct engine *e, struct cfg *cfg, struct cfg *previous)
+int engine_apply(struct engine *e, struct cfg *cfg, const struct cfg *also,
+		 struct cfg *previous)
 {
 	struct prog p;
 	int r = rtnl_check(&e->rtnl, cfg);
@@ -266,7 +272,7 @@ int engine_apply(struct engine *e, struct cfg *cfg, struct cfg *previous)
 		prog_clear(&p);
 		return r;
 	}
-	r = enforce(e, cfg, &p);
+	r = enforce(e, cfg, also, &p);
 	prog_clear(&p);
 	if (r != ERR_OK) {
 		go_back(e);
@@ -280,6 +286,29 @@ int engine_apply(struct engine *e, struct cfg *cfg, struct cfg *previous)
 	memset(cfg, 0, sizeof(*cfg));
 	e->state = ENGINE_ENFORCED;
 	return ERR_OK;
+}
+
+/*
+ * Take away the addresses that stayed during a trial.
+ *
+ * Returns ERR_OK, or an error with e->why; the next check tries again.
+ */
+int engine_settle(struct engine *e)
+{
+	int r;
+
+	e->also = NULL;
+	if (e->state != ENGINE_ENFORCED)
+		return ERR_OK;
+	r = rtnl_apply(&e->rtnl, &e->cfg, NULL);
+	if (r == ERR_OK)
+		r = rtnl_verify(&e->rtnl, &e->cfg, NULL);
+	if (r != ERR_OK) {
+		because(e, e->rtnl.why);
+		return r;
+	}
+	/* what was a flow with the appliance is now one that would cross it */
+	return flows_cut(&e->cfg, &e->cut, e->why, sizeof(e->why));
 }
 
 /*
@@ -365,7 +394,7 @@ int engine_repair(struct engine *e)
 	int r = compile_cfg(&e->cfg, &p);
 
 	if (r == ERR_OK)
-		r = enforce(e, &e->cfg, &p);
+		r = enforce(e, &e->cfg, e->also, &p);
 	prog_clear(&p);
 	if (r != ERR_OK) {
 		int shut = engine_shut(e);

@@ -21,6 +21,8 @@ struct engine {
 	struct rtnl rtnl;
 	enum engine_state state;
 	struct cfg cfg; /* what is enforced; empty unless ENGINE_ENFORCED */
+	/* during a trial: a configuration whose addresses stay too, the owner's */
+	const struct cfg *also;
 	size_t kernel_rules;
 	uint32_t generation; /* of nf_tables after our last transaction */
 	size_t cut;          /* flows that the last apply ended */
@@ -33,7 +35,9 @@ void engine_close(struct engine *e);
 int engine_has_table(struct engine *e, bool *has_table) MUST_CHECK;
 void engine_recognise(struct engine *e);
 int engine_shut(struct engine *e) MUST_CHECK;
-int engine_apply(struct engine *e, struct cfg *cfg, struct cfg *previous) MUST_CHECK;
+int engine_apply(struct engine *e, struct cfg *cfg, const struct cfg *also,
+		 struct cfg *previous) MUST_CHECK;
+int engine_settle(struct engine *e) MUST_CHECK;
 int engine_adopt(struct engine *e, struct cfg *cfg) MUST_CHECK;
 int engine_check(struct engine *e) MUST_CHECK;
 int engine_repair(struct engine *e) MUST_CHECK;

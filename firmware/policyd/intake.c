@@ -115,6 +115,15 @@ static int parse(const struct intake *in, const struct man *m, struct cfg *cfg, 
 }
 
 /*
+ * Forget the configuration whose addresses stayed during a trial.
+ */
+void intake_drop_old(struct intake *in)
+{
+	in->engine.also = NULL;
+	cfg_clear(&in->old);
+}
+
+/*
  * Say what is in force, on the console.
  */
 void intake_say_enforced(const struct engine *e, const char *how)
@@ -193,7 +202,7 @@ static void enforce_stored(struct engine *e, struct cfg *cfg, bool has_table)
 		}
 		say("differs", "reason=\"%s\"", e->why);
 	}
-	r = engine_apply(e, cfg, NULL);
+	r = engine_apply(e, cfg, e->also, NULL);
 	if (r == ERR_OK) {
 		intake_say_enforced(e, "applied");
 		return;
@@ -261,6 +270,9 @@ void intake_boot(struct intake *in)
 			  NULL);
 		return;
 	}
+	if (trial_is_on(in) &&
+	    intake_load_slot(in, STORE_PREVIOUS, &in->old, why, sizeof(why)) == ERR_OK)
+		e->also = &in->old;
 	r = intake_load_slot(in, STORE_ACTIVE, &cfg, why, sizeof(why));
 	if (r == ERR_OK) {
 		enforce_stored(e, &cfg, has_table);
@@ -322,6 +334,7 @@ static int take(struct intake *in, struct span file, const struct man *m,
 	struct engine *e = &in->engine;
 	bool had = e->state == ENGINE_ENFORCED;
 	bool was_on_trial = trial_is_on(in);
+	const struct cfg *also = NULL;
 	struct cfg cfg, previous;
 	struct selftest before;
 	int r = parse(in, m, &cfg, out->text, sizeof(out->text));
@@ -329,20 +342,25 @@ static int take(struct intake *in, struct span file, const struct man *m,
 	if (r != ERR_OK)
 		return r;
 	selftest_before(&e->rtnl, &e->cfg, &before);
-	r = engine_apply(e, &cfg, &previous);
+	if (had)
+		also = was_on_trial ? e->also : &e->cfg;
+	r = engine_apply(e, &cfg, also, &previous);
 	if (r != ERR_OK) {
 		intake_explain_engine(e, r, out->text, sizeof(out->text));
 		cfg_clear(&cfg);
 		return r;
 	}
 	r = save(in, file, m, out->text, sizeof(out->text));
-	if (r != ERR_OK && (!had || engine_apply(e, &previous, NULL) != ERR_OK)) {
+	if (r != ERR_OK && (!had || engine_apply(e, &previous, e->also, NULL) != ERR_OK)) {
 		int shut = engine_shut(e);
 
 		(void)shut; /* e->state says how it ended */
 	} else if (r == ERR_OK && !was_on_trial) {
 		/* while it is on trial, "before" is what was confirmed */
 		in->before = before;
+		in->old = previous;
+		memset(&previous, 0, sizeof(previous));
+		e->also = had ? &in->old : NULL;
 	}
 	cfg_clear(&previous);
 	return r;

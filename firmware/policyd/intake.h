@@ -20,6 +20,8 @@ struct intake {
 	bool trial_over; /* the policy has gone back, the store not yet */
 	/* who got through before the configuration on trial was applied */
 	struct selftest before;
+	/* the last confirmed configuration while another is on trial: its addresses stay */
+	struct cfg old;
 	struct table_load load;
 };
 
@@ -49,6 +51,8 @@ void trial_confirm_ordered(struct intake *in, const struct man *order, uint64_t 
 			   struct span sha256, struct intake_result *out);
 void trial_end(struct intake *in, const char *reason, struct intake_result *out);
 void trial_tick(struct intake *in);
+
+void intake_drop_old(struct intake *in);
 
 /* For command.c: map what a peer sent. */
 int intake_map(int memfd, size_t max, struct sealed *out,

@@ -187,6 +187,9 @@ static void accept(struct intake *in, const struct man *order, struct intake_res
 		       "check the data partition, then try again");
 		return;
 	}
+	intake_drop_old(in);
+	if (engine_settle(&in->engine) != ERR_OK)
+		say("differs", "reason=\"%s\"", in->engine.why);
 	(void)snprintf(out->text, sizeof(out->text), "serial=%llu",
 		       (unsigned long long)in->engine.cfg.serial);
 	say("confirmed", "serial=%llu by=%s", (unsigned long long)in->engine.cfg.serial,
@@ -290,7 +293,7 @@ void trial_end(struct intake *in, const char *reason, struct intake_result *out)
 	if (in->trust.store.index.config[STORE_PREVIOUS].ref.n) {
 		r = intake_load_slot(in, STORE_PREVIOUS, &cfg, why, sizeof(why));
 		if (r == ERR_OK) {
-			r = engine_apply(e, &cfg, NULL);
+			r = engine_apply(e, &cfg, NULL, NULL);
 			if (r != ERR_OK) {
 				intake_explain_engine(e, r, why, sizeof(why));
 				cfg_clear(&cfg);
@@ -304,6 +307,7 @@ void trial_end(struct intake *in, const char *reason, struct intake_result *out)
 
 		(void)shut; /* e->state says how it ended */
 	}
+	intake_drop_old(in);
 	forget(in);
 	say("rolled-back", "from=%llu to=%llu reason=\"%s\"", bad,
 	    (unsigned long long)e->cfg.serial, reason);

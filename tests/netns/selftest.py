@@ -1,5 +1,6 @@
 """The self-test of a trial: who got through before must get through after."""
 import ns
+import packets
 from province import HOST
 from suite import BOTH, both, check, test
 
@@ -91,3 +92,44 @@ def test_broken_before(t):
         check("was reachable before" in str(e), str(e))
     finally:
         cable(t, "box1", True)
+
+
+def answers(t, address):
+    """Whether the appliance answers an echo from the LAN at ADDRESS."""
+    t.cables.clear()
+    mark = packets.next_mark()
+    kind = 128 if ":" in address else 8
+    src = HOST["lan1"].ip6 if ":" in address else HOST["lan1"].ip4
+    t.cables["lan"].send(packets.icmp(src, address, kind, 0, b"\0\7\0\1", mark))
+    t.cables.barrier(("lan",))
+    return any(f.mark == mark and not f.is_error and f.dst == src for f in t.cables.log
+               if f.is_ip)
+
+
+@test("CF-05", boards=BOTH)
+def test_old_addresses_stay(t):
+    """On trial the appliance is found under the old and the new address."""
+    t.enforce(WEB)
+    old4, old6 = "192.168.10.1", "2001:2:0:10::1"
+    new4, new6 = "192.168.10.254", "2001:2:0:10::fe"
+    ports = t.moved()
+    ports[0]["addresses"] = [new4 + "/24", new6 + "/64"]
+    code, out = t.box.apply(t.config(WEB, ports=ports))
+    check(code == 0, f"{code}: {out}")
+    t.box.wait_addresses()
+    seen = {a: answers(t, a) for a in (old4, new4, old6, new6)}
+    check(all(seen.values()), f"on trial: {seen}")
+    if t.board == "host":       # policyd may die meanwhile
+        t.box.kill("policyd")
+        check(answers(t, old4), "the old address went with policyd")
+    code, text = t.box.confirm(out)
+    check(code == 0, f"{code}: {text}")
+    seen = {a: answers(t, a) for a in (old4, new4, old6, new6)}
+    check(seen == {old4: False, new4: True, old6: False, new6: True}, f"confirmed: {seen}")
+    code, out = t.box.apply(t.config(WEB))
+    check(code == 0, f"{code}: {out}")
+    code, text = t.box.shell("/usr/libexec/luytre/devctl rollback 2>&1")
+    check(code == 0, f"{code}: {text}")
+    t.box.wait_addresses()
+    seen = {a: answers(t, a) for a in (old4, new4)}
+    check(seen == {old4: False, new4: True}, f"rolled back: {seen}")
