@@ -351,7 +351,8 @@ static int take(struct intake *in, struct span file, const struct man *m,
 		return r;
 	}
 	r = save(in, file, m, out->text, sizeof(out->text));
-	if (r != ERR_OK && (!had || engine_apply(e, &previous, e->also, NULL) != ERR_OK)) {
+	if (r != ERR_OK &&
+	    (!had || engine_apply(e, &previous, e->also, NULL) != ERR_OK)) {
 		int shut = engine_shut(e);
 
 		(void)shut; /* e->state says how it ended */

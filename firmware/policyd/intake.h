@@ -20,7 +20,8 @@ struct intake {
 	bool trial_over; /* the policy has gone back, the store not yet */
 	/* who got through before the configuration on trial was applied */
 	struct selftest before;
-	/* the last confirmed configuration while another is on trial: its addresses stay */
+	/* the last confirmed configuration while another is on trial: its addresses stay
+	 */
 	struct cfg old;
 	struct table_load load;
 };

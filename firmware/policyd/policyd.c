@@ -7,8 +7,9 @@
  *   policyd -nv FILE   and print its canonical form
  *   policyd -nl FILE   and print the compiled rules
  *   policyd -np FILE   and list the controls of its level profile
+ *   policyd -nr FILE   and list the addresses that it uses toward TSLCD
  *
- * Exit codes of the last four: 0 valid, 1 refused, 2 usage or system.
+ * Exit codes of the last five: 0 valid, 1 refused, 2 usage or system.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -22,18 +23,21 @@
 #include "engine.h"
 #include "file.h"
 #include "intake.h"
+#include "report.h"
 #include "say.h"
 #include "serve.h"
 
 static int usage(FILE *f, int code)
 {
-	(void)fprintf(f, "usage: policyd -n FILE    check a configuration\n"
-			 "       policyd -nv FILE   and print its canonical form (JSON)\n"
-			 "       policyd -nl FILE   and print the compiled rules\n"
-			 "       policyd -np FILE   and list the controls of its level "
-			 "profile\n"
-			 "Without arguments it is a daemon that svcd starts.\n"
-			 "Exit code: 0 valid, 1 refused, 2 usage or system error.\n");
+	(void)fprintf(
+		f, "usage: policyd -n FILE    check a configuration\n"
+		   "       policyd -nv FILE   and print its canonical form (JSON)\n"
+		   "       policyd -nl FILE   and print the compiled rules\n"
+		   "       policyd -np FILE   and list the controls of its level "
+		   "profile\n"
+		   "       policyd -nr FILE   and list the addresses used toward TSLCD\n"
+		   "Without arguments it is a daemon that svcd starts.\n"
+		   "Exit code: 0 valid, 1 refused, 2 usage or system error.\n");
 	return code;
 }
 
@@ -54,27 +58,6 @@ static int print_listing(const struct cfg *cfg)
 	return r == ERR_OK ? 0 : 1;
 }
 
-/* Every control: what the profile wants, and whether the configuration keeps it. */
-static void print_controls(const struct cfg *cfg)
-{
-	static const char *const wants[] = {"free", "wanted", "required"};
-	static const char *const states[] = {"met", "partly", "not-met"};
-	size_t count, rule;
-	const struct cfg_control *c = cfg_controls(&count);
-
-	(void)printf("profile=%s\n", cfg_profile_name(cfg->profile));
-	for (size_t i = 0; i < count; i++) {
-		enum cfg_met met = cfg_control_met(cfg, i, &rule);
-
-		(void)printf("%-8s %-9s %-16s %s (%s)", states[met],
-			     wants[c[i].by_profile[cfg->profile]], c[i].name, c[i].en,
-			     c[i].source);
-		if (rule != SIZE_MAX)
-			(void)printf(" first: rule %s", cfg->rules[rule].id);
-		(void)printf("\n");
-	}
-}
-
 static int refuse(const char *file, const struct cfg_error *error)
 {
 	char text[INTAKE_TEXT_BYTES];
@@ -85,7 +68,7 @@ static int refuse(const char *file, const struct cfg_error *error)
 }
 
 /* policyd -n: no kernel, no root.
- * @form  0, or 'v', 'l', 'p' */
+ * @form  0, or 'v', 'l', 'p', 'r' */
 static int check_file(const char *file, int form)
 {
 	struct cfg_error error;
@@ -111,7 +94,9 @@ static int check_file(const char *file, int form)
 	if (form == 'v')
 		cfg_print(&cfg, stdout);
 	else if (form == 'p')
-		print_controls(&cfg);
+		report_controls(&cfg, stdout);
+	else if (form == 'r')
+		report_addresses(&cfg, stdout);
 	else if (form == 'l')
 		code = print_listing(&cfg);
 	else
@@ -129,9 +114,9 @@ static int command(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--help") == 0)
 		return usage(stdout, 0);
-	while ((opt = getopt(argc, argv, "nvlph")) != -1) {
+	while ((opt = getopt(argc, argv, "nvlprh")) != -1) {
 		is_check |= opt == 'n';
-		if (opt == 'v' || opt == 'l' || opt == 'p') {
+		if (opt == 'v' || opt == 'l' || opt == 'p' || opt == 'r') {
 			form = opt;
 			forms++;
 		}

@@ -291,6 +291,19 @@ def cmd_apply(lab, args):
     return code
 
 
+def cmd_order(lab, args):
+    """Give a signed order of the SOC to the appliance."""
+    if not lab.is_up():
+        raise LabError(f"lab {lab.number} is not up: `make lab LAB={lab.number}`")
+    if len(args.words) != 1:
+        raise LabError("order: name one file, made with `sign order`")
+    with open(args.words[0], "rb") as f:
+        lab.box.put("/run/lab-order", f.read())
+    code, out = lab.box.shell("/usr/libexec/luytre/devctl order /run/lab-order 2>&1")
+    sys.stdout.write(out)
+    return code
+
+
 def cmd_run(lab, args):
     import walk
     return walk.main(lab, once=args.once)
@@ -298,7 +311,8 @@ def cmd_run(lab, args):
 
 def main():
     p = argparse.ArgumentParser(prog="lab", usage=__doc__.split("usage: ")[1])
-    p.add_argument("what", choices=("up", "down", "status", "run", "shell", "apply"))
+    p.add_argument("what", choices=("up", "down", "status", "run", "shell", "apply",
+                                    "order"))
     p.add_argument("--board", default=os.environ.get("BOARD") or "qemu-arm64")
     p.add_argument("--lab", type=int, default=0)
     p.add_argument("--no-config", action="store_true")
@@ -310,7 +324,8 @@ def main():
         raise LabError(f"LAB={args.lab}: lab numbers go from 0 to 249")
     lab = Lab(args.lab, args.board)
     return {"up": cmd_up, "down": cmd_down, "status": cmd_status, "run": cmd_run,
-            "shell": cmd_shell, "apply": cmd_apply}[args.what](lab, args)
+            "shell": cmd_shell, "apply": cmd_apply,
+            "order": cmd_order}[args.what](lab, args)
 
 
 if __name__ == "__main__":
