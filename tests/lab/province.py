@@ -196,6 +196,14 @@ ROUTES = [
 ]
 
 
+# What belongs to the lab's own rules: its level, who manages, where the SOC is.
+PLANE = {
+    "profile": "2026-level2",
+    "management": {"port": "mgmt0", "sources": ["admin-pc"]},
+    "soc": {"addresses": ["10.200.30.10", "2001:2:0:b30::10"]},
+}
+
+
 def ports(board):
     """The `ports` member of a configuration for BOARD."""
     out = []
@@ -222,6 +230,8 @@ def config(board, lab=0, serial=1, rules=None, **members):
         "services": SERVICES,
         "rules": RULES if rules is None else rules,
     }
+    if rules is None:
+        out.update(PLANE)
     out.update(members)
     return out
 
