@@ -1,6 +1,7 @@
 """`make run`: the demonstration on one screen, then the lab stays up."""
 import contextlib
 import http.client
+import json
 import os
 import re
 import select
@@ -11,6 +12,7 @@ import time
 import ns
 import packets
 import province
+import signing
 from lab import attach_help
 from ns import LabError
 from province import HOST
@@ -193,6 +195,38 @@ def step_refuse(walk):
     return good, "path, reason, fix" if good else f"exit {code}"
 
 
+def step_unsigned(walk):
+    """The attacker's plain configuration, and one with a single signature."""
+    before = walk.box.status()["sha256"]
+    config = walk.lab.default_config(serial=10, rules=[
+        {"id": "open", "from": ["any"], "to": ["any"], "action": "permit"}])
+    text = json.dumps(config).encode()
+    plain, _ = walk.box.apply_file(text)
+    one, _ = walk.box.apply_file(signing.artifact(text, 10, walk.box.device, ("officer",)))
+    same = walk.box.status()["sha256"] == before
+    return plain == 1 and one == 1 and same, "both refused" if same else "it changed"
+
+
+def step_lost(walk):
+    """A mistyped gateway: nobody can confirm it, and the old policy returns."""
+    serial = walk.box.status()["serial"]
+    since = walk.box.console.end()
+    routes = [dict(r, via="10.200.1.77") if r["to"] == "10.200.0.0/16" else r
+              for r in province.ROUTES]
+    soc = {"addresses": [HOST["soc"].ip4]}
+    config = walk.lab.default_config(serial=11, routes=routes, soc=soc, confirm_window=10)
+    start = time.monotonic()
+    code, text = walk.box.apply(config)
+    if code != 0 or "soc=unreachable" not in text:
+        return False, f"exit {code}"
+    refused, why = walk.box.confirm(text)
+    walk.loss = " ".join(why.split())
+    walk.box.console.wait_for(rf"^luytre: policyd: rolled-back .*to={serial}\b", 60, since)
+    walk.box.wait_addresses()
+    return (refused == 1 and walk.box.status()["serial"] == serial,
+            f"back after {time.monotonic() - start:.0f} s")
+
+
 def step_cycle(walk, cables):
     """Power cut: the stored policy comes back by itself, nothing leaks before."""
     cables.clear()
@@ -254,6 +288,10 @@ def demonstrate(lab):
                   lambda: step_readable(walk))
         walk.step("apply an invalid configuration", "refused, why",
                   lambda: step_refuse(walk))
+        walk.step("unsigned, and signed by one alone", "both refused",
+                  lambda: step_unsigned(walk))
+        walk.step("signed, but the SOC is lost", "policy returns",
+                  lambda: step_lost(walk))
         walk.step("power cut and back, flow 8 ways", "policy by itself",
                   lambda: step_cycle(walk, cables))
     return walk
@@ -264,6 +302,8 @@ def summary(walk):
     print()
     if getattr(walk, "refusal", ""):
         print(f"   the refusal: {walk.refusal[:200]}")
+    if getattr(walk, "loss", ""):
+        print(f"   not confirmed: {walk.loss[:200]}")
     for what, seconds in walk.facts:
         print(f"   {what}: {seconds:.1f} s")
     verdict_vi = "thiết bị chặn và cho qua đúng chính sách" if not walk.failed else \
