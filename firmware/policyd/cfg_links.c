@@ -91,7 +91,7 @@ static int check_hw(struct reader *r, unsigned p, size_t i)
 		for (size_t k = 0; (other = hw_of(&cfg->ports[q], k)) != NULL; k++) {
 			if (q == p && k >= i)
 				break;
-			if (other->match != mine->match ||
+			if (!mine || other->match != mine->match ||
 			    strcmp(other->text, mine->text) != 0)
 				continue;
 			if (cfg->ports[p].kind == CFG_BRIDGE)

@@ -410,7 +410,7 @@ static void say_accepted(struct intake *in, struct intake_result *out)
 
 	if (t->is_on) {
 		selftest_run(&in->engine.rtnl, &e->cfg, &now);
-		selftest_text(&now, ways, sizeof(ways));
+		selftest_text(&now, ' ', ways, sizeof(ways));
 		(void)snprintf(trial, sizeof(trial), " confirm=%s within=%llu %s",
 			       t->code, (unsigned long long)trial_left_s(in), ways);
 	}

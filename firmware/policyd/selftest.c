@@ -218,9 +218,11 @@ static const char *word(const struct selftest_way *w)
 
 /*
  * The result as key=value words.
+ *
+ * @between  what stands between the two
  */
-void selftest_text(const struct selftest *t, char *text, size_t max)
+void selftest_text(const struct selftest *t, char between, char *text, size_t max)
 {
-	(void)snprintf(text, max, "management=%s soc=%s", word(&t->management),
+	(void)snprintf(text, max, "management=%s%csoc=%s", word(&t->management), between,
 		       word(&t->soc));
 }

@@ -30,6 +30,6 @@ struct selftest {
 void selftest_before(struct rtnl *r, const struct cfg *cfg, struct selftest *out);
 void selftest_run(struct rtnl *r, const struct cfg *cfg, struct selftest *out);
 const char *selftest_loss(const struct selftest *before, const struct selftest *now);
-void selftest_text(const struct selftest *t, char *text, size_t max);
+void selftest_text(const struct selftest *t, char between, char *text, size_t max);
 
 #endif

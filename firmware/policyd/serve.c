@@ -75,8 +75,7 @@ static void put_health(const struct server *s, struct sbuf *b)
 
 	if (e->state == ENGINE_ENFORCED) {
 		selftest_before(&s->in->engine.rtnl, &e->cfg, &now);
-		selftest_text(&now, ways, sizeof(ways));
-		*strchr(ways, ' ') = '\n';
+		selftest_text(&now, '\n', ways, sizeof(ways));
 		sbuf_putf(b, "profile=%s\n%s\n", cfg_profile_name(e->cfg.profile), ways);
 	}
 	if (t->is_known)

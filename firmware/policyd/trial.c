@@ -149,7 +149,7 @@ static bool is_cut_off(struct intake *in, struct intake_result *out)
 }
 
 /* The trial is over for good: one commit, with the order's floor if there is one. */
-static int commit_accepted(struct intake *in, const struct man *order)
+static int commit_for_good(struct intake *in, const struct man *order)
 {
 	struct store *s = &in->trust.store;
 	struct store_index *next = malloc(sizeof(*next));
@@ -175,13 +175,14 @@ static int commit_accepted(struct intake *in, const struct man *order)
 	return r;
 }
 
-static void accept(struct intake *in, const struct man *order, struct intake_result *out)
+static void take_for_good(struct intake *in, const struct man *order,
+			  struct intake_result *out)
 {
 	int r;
 
 	if (is_cut_off(in, out))
 		return;
-	r = commit_accepted(in, order);
+	r = commit_for_good(in, order);
 	if (r != ERR_OK) {
 		refuse(out, r, in->trust.store.why,
 		       "check the data partition, then try again");
@@ -217,7 +218,7 @@ void trial_confirm(struct intake *in, struct span code, struct intake_result *ou
 		    (unsigned long long)in->engine.cfg.serial);
 		return;
 	}
-	accept(in, NULL, out);
+	take_for_good(in, NULL, out);
 }
 
 /*
@@ -241,7 +242,7 @@ void trial_confirm_ordered(struct intake *in, const struct man *order, uint64_t 
 		       "the order confirms another configuration than the one on trial",
 		       "sign an order for the serial and sha256 of `status`");
 	else
-		accept(in, order, out);
+		take_for_good(in, order, out);
 }
 
 /* The store no longer holds what was on trial. */
