@@ -61,18 +61,21 @@ void intake_explain_engine(const struct engine *e, int code, char *text, size_t 
 	intake_explain(&error, text, max);
 }
 
-/* Now, as far as this device knows: never before what it has seen signed. */
-static int64_t now_s(const struct intake *in)
+/* Now, as far as this device knows: never before what it has seen signed, and never
+ * back: a rule that has ended stays ended when the clock jumps. */
+static int64_t now_s(struct intake *in)
 {
-	int64_t clock = (int64_t)time(NULL), seen = 0;
+	int64_t now = (int64_t)time(NULL);
 
-	if (in->trust.is_open)
-		seen = (int64_t)in->trust.store.index.clock_s;
-	return clock > seen ? clock : seen;
+	if (in->trust.is_open && now < (int64_t)in->trust.store.index.clock_s)
+		now = (int64_t)in->trust.store.index.clock_s;
+	if (now > in->latest_s)
+		in->latest_s = now;
+	return in->latest_s;
 }
 
 /* The configuration of a verified artifact. On failure one line in @why. */
-static int parse(const struct intake *in, const struct man *m, struct cfg *cfg, char *why,
+static int parse(struct intake *in, const struct man *m, struct cfg *cfg, char *why,
 		 size_t max)
 {
 	struct cfg_error error;

@@ -24,6 +24,7 @@ struct intake {
 	 */
 	struct cfg old;
 	struct table_load load;
+	int64_t latest_s; /* the latest time that temporary rules were judged by */
 };
 
 struct intake_result {

@@ -1,7 +1,9 @@
 """Limits of rules: connections, rates, half-open connections, time; and the
 idle times and floors of the configuration."""
 import datetime
+import os
 import re
+import time
 import struct
 
 import nflog
@@ -206,6 +208,48 @@ def test_valid_until(t):
     t.box.console.wait_for(r"^luytre: policyd: enforced .*how=rules-ended.*\n", 30, since)
     check(not flows(True), "a flow of the ended rule goes on")
     check(not flows(False), "the ended rule still permits")
+
+
+@test("DT-08")
+def test_valid_until_while_off(t):
+    """A temporary rule whose end passes while the power is off is over at the start."""
+    rule = {"id": "scan", "from": ["tslcd"], "to": ["lan"], "service": ["udp/4000"],
+            "action": "permit"}
+    end = stamp(6)
+    t.enforce([dict(rule, valid_until=end)])
+    t.expect(both(True, "dc", "lan1", "udp", 4000))
+    t.box.power_off()
+    timer = os.timerfd_create(time.CLOCK_REALTIME)
+    os.timerfd_settime(timer, flags=os.TFD_TIMER_ABSTIME,
+                       initial=datetime.datetime.fromisoformat(end).timestamp() + 0.1)
+    os.read(timer, 8)
+    os.close(timer)
+    t.lab.power_cycle()
+    t.box.wait_ready("enforced")
+    t.box.wait_addresses()
+    check(not re.search(r'comment "scan"', t.box.ruleset()), "the ended rule is compiled")
+    t.expect(both(False, "dc", "lan1", "udp", 4000))
+
+
+@test("DT-08", boards=("qemu-arm64",))
+def test_clock_jumps(t):
+    """The clock jumps forward: the rule ends. It jumps back: the rule stays ended; a
+    clock before the time of signing keeps a temporary permit off."""
+    rule = {"id": "scan", "from": ["tslcd"], "to": ["lan"], "service": ["udp/4000"],
+            "action": "permit"}
+    t.enforce([dict(rule, valid_until=stamp(7200))])
+    t.expect([case(True, "dc", "lan1", "udp", 4000)])
+    now = int(t.box.shell_ok("date +%s"))
+    since = t.box.console.end()
+    try:
+        t.box.shell_ok(f"date -s @{now + 7300} >/dev/null")
+        t.box.console.wait_for(r"^luytre: policyd: enforced .*how=rules-ended.*\n", 60, since)
+        t.expect([case(False, "dc", "lan1", "udp", 4000)])
+        t.box.shell_ok(f"date -s @{now + 60} >/dev/null")
+        t.enforce([dict(rule, valid_until=stamp(7200))])
+        t.expect([case(False, "dc", "lan1", "udp", 4000)])
+    finally:
+        t.box.shell(f"date -s @{now + 120} >/dev/null")
 
 
 @test("PF-07", "AC-14")
