@@ -52,6 +52,7 @@ def cut_in_apply(m, serial, after_s):
     that was confirmed and the last that was begun."""
     done = [serial]
     begun = [serial]
+    first = threading.Event()       # one was applied whole
 
     def apply():
         try:
@@ -59,12 +60,14 @@ def cut_in_apply(m, serial, after_s):
                 begun[0] = m.version + 1    # never one that was used before
                 m.enforce(machine.config(serial=begun[0]))
                 done[0] = begun[0]
+                first.set()
         except (LabError, OSError, ValueError, AttributeError):
             pass                    # the plug
 
     worker = threading.Thread(target=apply)
     worker.start()
-    time.sleep(after_s)
+    check(first.wait(60), "not one configuration was applied in a minute")
+    time.sleep(after_s)             # the moment itself is what is tested
     os.killpg(m.pid, 9)
     worker.join(70)
     check(not worker.is_alive(), "the shell did not notice that the machine is gone")
@@ -92,7 +95,7 @@ def test_apply():
                   "was not closed before it opened")
         for number in range(3):
             with part(f"cut-apply-{number}"):
-                last, begun = cut_in_apply(m, serial, 1 + 3 * chance.random())
+                last, begun = cut_in_apply(m, serial, 2 * chance.random())
                 check(last > serial, f"no apply was done before the cut (serial {last})")
                 measured("start to enforced", m.boot(ENFORCED))
                 serial = serial_of(m)
