@@ -255,7 +255,7 @@ class Appliance:
         self.console.wait_for(rf"^luytre: svcd: started task={task}\b", timeout,
                               since=since)
         if task == "policyd":
-            self.console.wait_for(r"^luytre: policyd: (enforced|closed)\b", timeout,
+            self.console.wait_for(r"^luytre: policyd: (enforced|closed)\b.*\n", timeout,
                                   since=since)
 
     def sysctl(self, key):
