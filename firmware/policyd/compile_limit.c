@@ -209,8 +209,10 @@ void compile_half_open(const struct cfg *cfg, struct prog *p)
 	for (size_t i = 0; i < cfg->rule_count; i++) {
 		const struct cfg_rule *rule = &cfg->rules[i];
 
-		for (uint8_t family = 4; family <= 6 && protects(cfg, rule);
-		     family = (uint8_t)(family + 2)) {
+		/* no port of its zones: a rule without ports would match at all of them */
+		if (!protects(cfg, rule) || !ports_of(cfg, rule))
+			continue;
+		for (uint8_t family = 4; family <= 6; family = (uint8_t)(family + 2)) {
 			if (rule_has_family(rule->src, rule->src_count, family) &&
 			    rule_has_family(rule->dst, rule->dst_count, family))
 				syn_rules(cfg, rule, p, family);
