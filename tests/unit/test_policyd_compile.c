@@ -9,7 +9,8 @@
 #include "policyd/compile.h"
 
 #define HEAD                                                                             \
-	"{\"format\":\"luytre-config 1\",\"serial\":1,\"device\":\"D\",\"agency\":\"A\","
+	"{\"format\":\"luytre-config "                                                   \
+	"1\",\"serial\":1,\"device\":\"D\",\"agency\":\"A\","
 #define PORT(name, mac, zone, addrs)                                                     \
 	"{\"name\":\"" name "\",\"match\":{\"mac\":\"02:00:00:00:00:0" mac               \
 	"\"},\"zone\":\"" zone "\",\"addresses\":[" addrs "]}"
@@ -61,10 +62,11 @@ static void addresses_of_one_network(void **state)
 	struct prog p;
 
 	(void)state;
-	compile(HEAD "\"ports\":[" PORT("lan0", "1", "lan",
-					"\"10.1.0.1/24\",\"10.1.0.2/24\","
-					"\"2001:2::1/64\",\"2001:2::2/64\","
-					"\"fd00::1/64\",\"fd00::2/64\"") "],\"rules\":[]}",
+	compile(HEAD
+		"\"ports\":[" PORT("lan0", "1", "lan",
+				   "\"10.1.0.1/24\",\"10.1.0.2/24\","
+				   "\"2001:2::1/64\",\"2001:2::2/64\","
+				   "\"fd00::1/64\",\"fd00::2/64\"") "],\"rules\":[]}",
 		&p);
 	no_element_twice(&p);
 	prog_clear(&p);
