@@ -79,12 +79,18 @@ int trial_plan(struct store_index *next, const struct cfg *cfg)
 	return r == ERR_OK ? make_code(t->code) : r;
 }
 
+/* Whether the store says so; it may not have taken the end of a trial yet. */
+static bool is_stored(const struct intake *in)
+{
+	return in->trust.is_open && in->trust.store.index.trial.is_on;
+}
+
 /*
  * Whether the configuration in force still waits for its confirmation.
  */
 bool trial_is_on(const struct intake *in)
 {
-	return in->trust.is_open && in->trust.store.index.trial.is_on;
+	return is_stored(in) && !in->trial_over;
 }
 
 /*
@@ -327,7 +333,7 @@ void trial_end(struct intake *in, const char *reason, struct intake_result *out)
  */
 void trial_tick(struct intake *in)
 {
-	if (!trial_is_on(in))
+	if (!is_stored(in))
 		return;
 	if (in->trial_over)
 		forget(in); /* the policy has returned, the store did not take it yet */
