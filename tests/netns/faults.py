@@ -193,6 +193,25 @@ def test_fc02_end_of_trial_not_stored(t):
     t.expect(both(True, "lan1", "dc", "tcp", 80) + both(False, "dc", "lan1", "tcp", 80))
 
 
+@test("FC-02", "CF-05", "FC-03")
+def test_fc02_previous_not_readable(t):
+    """The store cannot be read when a trial ends: the old policy returns from memory."""
+    t.enforce(WEB)
+    serial = t.box.status()["serial"]
+    folder = os.path.dirname(stored(t, "index"))
+    code, out = t.box.apply(t.config([{"from": ["any"], "to": ["any"],
+                                       "action": "permit"}]))
+    check(code == 0 and "confirm=" in out, f"exit {code}: {out}")
+    os.chown(folder, 0, 0)
+    try:
+        code, out = t.box.shell(f"{appliance.DEVCTL} rollback 2>&1")
+        check(code == 0 and f"serial={serial} state=enforced" in out, f"{code}: {out}")
+    finally:
+        os.chown(folder, 901, 901)
+    t.box.wait_addresses()
+    t.expect(both(True, "lan1", "dc", "tcp", 80) + both(False, "dc", "lan1", "tcp", 80))
+
+
 @test("FC-02", boards=BOTH)
 def test_fc02_no_file(t):
     """No configuration at all: closed, and nothing else."""
