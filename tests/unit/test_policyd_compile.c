@@ -86,11 +86,44 @@ static void half_open_of_missing_zone(void **state)
 	prog_clear(&p);
 }
 
+/* Many limits share the memory that an attacker can fill. */
+static void limits_share_their_places(void **state)
+{
+	static char text[1U << 20];
+	size_t n = 0, places = 0, sets = 0;
+	struct prog p;
+
+	(void)state;
+	n += (size_t)snprintf(text, sizeof(text), HEAD TWO_PORTS "\"rules\":[");
+	for (unsigned i = 0; i < 500; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "%s{\"id\":\"n%u\",\"from\":[\"lan\"],\"to\":["
+				      "\"dmz\"],\"service\":[\"tcp/%u\"],\"action\":"
+				      "\"permit\",\"limit\":{\"new_per_source\":9}}",
+				      i ? "," : "", i, i + 1);
+	(void)snprintf(text + n, sizeof(text) - n, "]}");
+	compile(text, &p);
+	for (size_t i = 0; i < p.set_count; i++) {
+		sets += p.sets[i].timeout_ms != 0;
+		places += p.sets[i].timeout_ms ? p.sets[i].size : 0;
+	}
+	assert_int_equal(sets, 1000);
+	assert_in_range(places, CONFIG_LIMIT_TOTAL_MAX / 4, CONFIG_LIMIT_TOTAL_MAX);
+	prog_clear(&p);
+	compile(HEAD TWO_PORTS "\"rules\":[" PROTECT("lan") "]}", &p);
+	for (size_t i = 0; i < p.set_count; i++) {
+		if (p.sets[i].timeout_ms)
+			assert_int_equal(p.sets[i].size, CONFIG_LIMIT_SOURCES_MAX);
+	}
+	prog_clear(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_of_one_network),
 		cmocka_unit_test(half_open_of_missing_zone),
+		cmocka_unit_test(limits_share_their_places),
 	};
 
 	return cmocka_run_group_tests_name("policyd_compile", tests, NULL, NULL);
