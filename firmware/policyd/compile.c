@@ -365,6 +365,7 @@ int compile_cfg(const struct cfg *cfg, struct prog *out)
 	compile_local_sets(cfg, out);
 	local_rules(cfg, out);
 	compile_nat(cfg, out);
+	compile_limit_sizes(out);
 	prog_seal(out);
 	return out->is_full ? ERR_LIMIT : ERR_OK;
 }

@@ -250,7 +250,17 @@ static void never_set(struct prog *p, const char *name, unsigned first_high)
 	}
 }
 
-/* Broadcast addresses of the own networks, as the kernel makes them. */
+static bool is_in(const struct prog_set *s, const uint8_t *key)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (memcmp(s->elems[i].key, key, s->key_len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Broadcast addresses of the own networks, as the kernel makes them. A port may have
+ * several addresses in one network; the kernel keeps an element once. */
 static void broadcast_set(const struct cfg *cfg, struct prog *p)
 {
 	struct prog_set *s = hash_set4(p, "broadcast4");
@@ -258,12 +268,14 @@ static void broadcast_set(const struct cfg *cfg, struct prog *p)
 	for (size_t i = 0; s && i < cfg->port_count; i++) {
 		for (size_t k = 0; k < cfg->ports[i].addr_count; k++) {
 			const struct net_prefix *a = &cfg->ports[i].addrs[k];
-			struct prog_elem *e = a->addr.family == 4 && a->len < 31
-						      ? prog_add_elem(p, s)
-						      : NULL;
+			struct net_range net = net_range_of(a);
+			struct prog_elem *e;
 
+			if (a->addr.family != 4 || a->len >= 31 || is_in(s, net.hi))
+				continue;
+			e = prog_add_elem(p, s);
 			if (e)
-				memcpy(e->key, net_range_of(a).hi, 4);
+				memcpy(e->key, net.hi, 4);
 		}
 	}
 }

@@ -76,6 +76,7 @@ bool rule_has_family(const struct net_range *v, size_t n, uint8_t family);
 
 void compile_limits(const struct cfg_rule *rule, struct prog *p, struct nftnl_rule *r,
 		    uint8_t family, bool is_outside);
+void compile_limit_sizes(struct prog *p);
 void compile_half_open(const struct cfg *cfg, struct prog *p);
 void compile_half_open_forward(const struct cfg *cfg, struct prog *p);
 void compile_half_open_output(const struct cfg *cfg, struct prog *p);

@@ -115,6 +115,26 @@ void compile_limits(const struct cfg_rule *rule, struct prog *p, struct nftnl_ru
 	}
 }
 
+/*
+ * Give the sets that remember sources for a time their size, so that all of them
+ * together stay below LIMIT_TOTAL_MAX: the last step before prog_seal().
+ */
+void compile_limit_sizes(struct prog *p)
+{
+	uint32_t size = CONFIG_LIMIT_SOURCES_MAX;
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->set_count; i++)
+		count += p->sets[i].timeout_ms != 0;
+	/* halved: one rule more or less seldom changes it */
+	while (size > 1 && (uint64_t)size * count > CONFIG_LIMIT_TOTAL_MAX)
+		size /= 2;
+	for (size_t i = 0; i < p->set_count; i++) {
+		if (p->sets[i].timeout_ms != 0)
+			p->sets[i].size = size;
+	}
+}
+
 static bool protects(const struct cfg *cfg, const struct cfg_rule *rule)
 {
 	return rule->limit.half_open && !cfg_rule_is_over(cfg, rule);
@@ -209,8 +229,11 @@ void compile_half_open(const struct cfg *cfg, struct prog *p)
 	for (size_t i = 0; i < cfg->rule_count; i++) {
 		const struct cfg_rule *rule = &cfg->rules[i];
 
-		for (uint8_t family = 4; family <= 6 && protects(cfg, rule);
-		     family = (uint8_t)(family + 2)) {
+		/* no port of its zones: a rule without ports would match at all of them
+		 */
+		if (!protects(cfg, rule) || !ports_of(cfg, rule))
+			continue;
+		for (uint8_t family = 4; family <= 6; family = (uint8_t)(family + 2)) {
 			if (rule_has_family(rule->src, rule->src_count, family) &&
 			    rule_has_family(rule->dst, rule->dst_count, family))
 				syn_rules(cfg, rule, p, family);

@@ -354,6 +354,8 @@ static int take(struct intake *in, struct span file, const struct man *m,
 		return r;
 	}
 	r = save(in, file, m, out->text, sizeof(out->text));
+	if (r == ERR_OK)
+		in->trial_over = false; /* the store now tells of this one's trial */
 	if (r != ERR_OK &&
 	    (!had || engine_apply(e, &previous, e->also, NULL) != ERR_OK)) {
 		int shut = engine_shut(e);
@@ -411,7 +413,7 @@ static void say_accepted(struct intake *in, struct intake_result *out)
 	char trial[160] = "", ways[80];
 	struct selftest now;
 
-	if (t->is_on) {
+	if (trial_is_on(in)) {
 		selftest_run(&in->engine.rtnl, &e->cfg, &now);
 		selftest_text(&now, ' ', ways, sizeof(ways));
 		(void)snprintf(trial, sizeof(trial), " confirm=%s within=%llu %s",
@@ -421,7 +423,7 @@ static void say_accepted(struct intake *in, struct intake_result *out)
 		       e->cfg.rule_count, e->cfg.port_count,
 		       out->code == ERR_OK ? "" : " accepted before", trial);
 	intake_say_enforced(e, out->code == ERR_OK ? "applied" : "unchanged");
-	if (t->is_on)
+	if (trial_is_on(in))
 		say("on-trial", "serial=%llu within=%llu %s",
 		    (unsigned long long)e->cfg.serial,
 		    (unsigned long long)trial_left_s(in), ways);

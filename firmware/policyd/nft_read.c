@@ -193,7 +193,7 @@ static void read_fields(struct prog_set *s, struct nlattr *desc)
 static int on_set(const struct nlmsghdr *h, void *data)
 {
 	struct dump *d = data;
-	struct nlattr *a, *desc = NULL;
+	struct nlattr *a, *desc = NULL, *size = NULL;
 	const char *table = NULL, *name = NULL;
 	uint32_t flags = 0, type = 0, len = 0;
 	struct prog_set *s;
@@ -218,6 +218,7 @@ static int on_set(const struct nlmsghdr *h, void *data)
 			break;
 		case NFTA_SET_DESC:
 			desc = a;
+			size = inner(desc, NFTA_SET_DESC_SIZE);
 			break;
 		default:
 			break;
@@ -228,6 +229,8 @@ static int on_set(const struct nlmsghdr *h, void *data)
 		s->key_type = type;
 		s->key_len = len;
 		read_fields(s, desc);
+		if (size && flags & NFT_SET_EVAL)
+			s->size = ntohl(mnl_attr_get_u32(size));
 	}
 	return MNL_CB_OK;
 }

@@ -235,6 +235,8 @@ static void list_set(const struct prog_set *s, struct prog_elem *v, FILE *f)
 		s->key_len);
 	for (size_t i = 0; i < s->field_count; i++)
 		fprintf(f, "%s%u", i ? "," : " fields ", s->field_len[i]);
+	if (s->size > 0)
+		fprintf(f, " size %u", s->size);
 	fputc('\n', f);
 	if (s->count == 0)
 		return;

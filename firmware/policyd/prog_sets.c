@@ -50,7 +50,7 @@ bool prog_set_is_equal(const struct prog_set *a, const struct prog_set *b)
 	struct prog_elem *x = sorted(a), *y = sorted(b);
 	bool is_equal = x && y && a->flags == b->flags && a->key_type == b->key_type &&
 			a->key_len == b->key_len && a->count == b->count &&
-			a->field_count == b->field_count &&
+			a->size == b->size && a->field_count == b->field_count &&
 			!memcmp(a->field_len, b->field_len, sizeof(a->field_len));
 
 	for (size_t i = 0; is_equal && i < a->count; i++)

@@ -258,10 +258,10 @@ static int wait_ms(const struct intake *in, uint64_t most_ms)
 {
 	uint64_t left_ms;
 
+	/* after a failure to store the end, once a check interval is often enough */
 	if (!trial_is_on(in))
 		return (int)most_ms;
-	/* after a failure to store, once a check interval is often enough */
-	left_ms = in->trial_over ? most_ms : trial_left_s(in) * 1000;
+	left_ms = trial_left_s(in) * 1000;
 	return (int)(left_ms < most_ms ? left_ms : most_ms);
 }
 

@@ -79,12 +79,18 @@ int trial_plan(struct store_index *next, const struct cfg *cfg)
 	return r == ERR_OK ? make_code(t->code) : r;
 }
 
+/* Whether the store says so; it may not have taken the end of a trial yet. */
+static bool is_stored(const struct intake *in)
+{
+	return in->trust.is_open && in->trust.store.index.trial.is_on;
+}
+
 /*
  * Whether the configuration in force still waits for its confirmation.
  */
 bool trial_is_on(const struct intake *in)
 {
-	return in->trust.is_open && in->trust.store.index.trial.is_on;
+	return is_stored(in) && !in->trial_over;
 }
 
 /*
@@ -269,6 +275,21 @@ static void forget(struct intake *in)
 	free(next);
 }
 
+/* The configuration to go back to: from the store, or when that fails, the one
+ * whose addresses stayed, which is the same. */
+static int load_previous(struct intake *in, struct cfg *cfg, char *why, size_t max)
+{
+	int r = intake_load_slot(in, STORE_PREVIOUS, cfg, why, max);
+
+	if (r == ERR_OK || in->old.port_count == 0)
+		return r;
+	say("kept", "file=previous %s", why);
+	*cfg = in->old;
+	memset(&in->old, 0, sizeof(in->old));
+	in->engine.also = NULL;
+	return ERR_OK;
+}
+
 /*
  * Bring the previous configuration back; without one the box is shut.
  *
@@ -292,7 +313,7 @@ void trial_end(struct intake *in, const char *reason, struct intake_result *out)
 		return;
 	}
 	if (in->trust.store.index.config[STORE_PREVIOUS].ref.n) {
-		r = intake_load_slot(in, STORE_PREVIOUS, &cfg, why, sizeof(why));
+		r = load_previous(in, &cfg, why, sizeof(why));
 		if (r == ERR_OK) {
 			r = engine_apply(e, &cfg, NULL, NULL);
 			if (r != ERR_OK) {
@@ -327,7 +348,7 @@ void trial_end(struct intake *in, const char *reason, struct intake_result *out)
  */
 void trial_tick(struct intake *in)
 {
-	if (!trial_is_on(in))
+	if (!is_stored(in))
 		return;
 	if (in->trial_over)
 		forget(in); /* the policy has returned, the store did not take it yet */

@@ -162,6 +162,56 @@ def test_fc02_not_stored(t):
     t.expect(both(True, "lan1", "dc", "tcp", 80) + both(False, "dc", "lan1", "tcp", 80))
 
 
+@test("FC-02", "CF-05")
+def test_fc02_end_of_trial_not_stored(t):
+    """The old policy returns, the flash does not take it: nobody confirms the new one
+    any more, and the next one is on a trial of its own."""
+    t.enforce(WEB)
+    serial = t.box.status()["serial"]
+    folder = os.path.dirname(stored(t, "index"))
+    anything = [{"from": ["any"], "to": ["any"], "action": "permit"}]
+    code, out = t.box.apply(t.config(anything))
+    check(code == 0 and "confirm=" in out, f"exit {code}: {out}")
+    os.chmod(folder, 0o500)
+    try:
+        since = t.box.console.end()
+        t.box.shell(f"{appliance.DEVCTL} rollback 2>&1")
+        t.box.console.wait_for(r"^luytre: policyd: not-stored .*\n", 20, since)
+        status = t.box.status()
+        check(status["serial"] == serial and "trial_left" not in status, f"{status}")
+        late, text = t.box.confirm(out)
+        check(late == 1 and "no configuration waits" in text, f"confirmed: {text}")
+    finally:
+        os.chmod(folder, 0o700)
+    code, out = t.box.apply(t.config(anything))
+    check(code == 0 and "confirm=" in out, f"exit {code}: {out}")
+    t.box.shell_ok(f"{appliance.DEVCTL} status")
+    check("trial_left" in t.box.status(), "the next one is not on trial")
+    code, out = t.box.shell(f"{appliance.DEVCTL} rollback 2>&1")
+    check(code == 0 and f"serial={serial}" in out, f"exit {code}: {out}")
+    t.box.wait_addresses()
+    t.expect(both(True, "lan1", "dc", "tcp", 80) + both(False, "dc", "lan1", "tcp", 80))
+
+
+@test("FC-02", "CF-05", "FC-03")
+def test_fc02_previous_not_readable(t):
+    """The store cannot be read when a trial ends: the old policy returns from memory."""
+    t.enforce(WEB)
+    serial = t.box.status()["serial"]
+    folder = os.path.dirname(stored(t, "index"))
+    code, out = t.box.apply(t.config([{"from": ["any"], "to": ["any"],
+                                       "action": "permit"}]))
+    check(code == 0 and "confirm=" in out, f"exit {code}: {out}")
+    os.chown(folder, 0, 0)
+    try:
+        code, out = t.box.shell(f"{appliance.DEVCTL} rollback 2>&1")
+        check(code == 0 and f"serial={serial} state=enforced" in out, f"{code}: {out}")
+    finally:
+        os.chown(folder, 901, 901)
+    t.box.wait_addresses()
+    t.expect(both(True, "lan1", "dc", "tcp", 80) + both(False, "dc", "lan1", "tcp", 80))
+
+
 @test("FC-02", boards=BOTH)
 def test_fc02_no_file(t):
     """No configuration at all: closed, and nothing else."""

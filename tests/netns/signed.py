@@ -302,7 +302,7 @@ def next_keyset(t, change, keys):
         f.write(change(plan))
     sign("keyset", f"{folder}/plan", "--out", f"{folder}/keyset-2")
     for k in keys:
-        sign("add", f"{folder}/keyset-2", "--key", f"out/keys/{k}.key")
+        sign("add", f"{folder}/keyset-2", "--key", f"out/keys/{k}.key", "--yes")
     with open(os.path.join(t.work, "keyset-2"), "rb") as f:
         return f.read()
 

@@ -9,19 +9,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SENTENCE_BYTES 4096
-#define LIST_SHOWN 12 /* addresses or services of one rule that are written out */
+/* The longest sentence: two lists of addresses and one of services. */
+#define SENTENCE_BYTES                                                                   \
+	(CONFIG_CFG_MAX_OBJECT_ITEMS *                                                   \
+		 (2 * CFG_RANGE_TEXT_BYTES + CFG_SERVICE_TEXT_BYTES) +                   \
+	 65536)
+#define KEY_BYTES 128
+#define WORDS_SHOWN 600 /* bytes of a sentence whose new words are also told apart */
 
 /* What is to be said about one configuration. */
 struct item {
 	const char *key; /* the same thing in both has the same key */
 	char *text;
+	const char *before;  /* NULL, or the id of what stands behind it */
+	bool is_ordered;     /* its place matters: the first match decides */
 	const char *warning; /* NULL, or what a signer must not overlook */
 };
 
 struct items {
 	struct item *v;
 	size_t count;
+	uint8_t *room; /* SENTENCE_BYTES in which a sentence is written */
 };
 
 /*
@@ -50,21 +58,20 @@ static void put_ports(struct sbuf *b, const struct cfg *cfg, uint32_t mask)
 }
 
 /*
- * Write addresses in brackets, the first LIST_SHOWN of them; nothing for none.
+ * Write addresses in brackets, all of them: what is not shown could be changed
+ * unseen. Nothing for none.
  */
 void put_ranges(struct sbuf *b, const struct net_range *v, size_t n)
 {
 	if (n == 0)
 		return;
 	sbuf_putf(b, " (");
-	for (size_t i = 0; i < n && i < LIST_SHOWN; i++) {
+	for (size_t i = 0; i < n; i++) {
 		char text[CFG_RANGE_TEXT_BYTES];
 
 		cfg_range_text(&v[i], text);
 		sbuf_putf(b, "%s%s", i ? ", " : "", text);
 	}
-	if (n > LIST_SHOWN)
-		sbuf_putf(b, T(" and %zu more", " và %zu mục nữa"), n - LIST_SHOWN);
 	sbuf_putf(b, ")");
 }
 
@@ -75,15 +82,12 @@ void put_services(struct sbuf *b, const struct cfg_rule *r)
 {
 	if (r->svc_count == 0)
 		sbuf_putf(b, "%s", T("everything", "mọi dịch vụ"));
-	for (size_t i = 0; i < r->svc_count && i < LIST_SHOWN; i++) {
+	for (size_t i = 0; i < r->svc_count; i++) {
 		char text[CFG_SERVICE_TEXT_BYTES];
 
 		cfg_service_text(&r->svc[i], text);
 		sbuf_putf(b, "%s%s", i ? ", " : "", text);
 	}
-	if (r->svc_count > LIST_SHOWN)
-		sbuf_putf(b, T(" and %zu more", " và %zu mục nữa"),
-			  r->svc_count - LIST_SHOWN);
 }
 
 static const char *action_word(enum cfg_action a)
@@ -152,7 +156,8 @@ static void put_kind(struct sbuf *b, const struct cfg *cfg, const struct cfg_por
 	case CFG_BRIDGE:
 		sbuf_putf(b, "%s", T("bridge of", "cầu nối gồm"));
 		for (size_t i = 0; i < p->member_count; i++)
-			sbuf_putf(b, "%s %s", i ? "," : "", p->members[i].text);
+			sbuf_putf(b, "%s %s %s", i ? "," : "",
+				  cfg_hw_kind(&p->members[i]), p->members[i].text);
 		sbuf_putf(b, "%s",
 			  T("; no filter between them", "; không lọc giữa chúng"));
 		break;
@@ -167,7 +172,7 @@ static void put_kind(struct sbuf *b, const struct cfg *cfg, const struct cfg_por
 		break;
 	case CFG_HARDWARE:
 	default:
-		sbuf_putf(b, "%s", p->hw.text);
+		sbuf_putf(b, "%s %s", cfg_hw_kind(&p->hw), p->hw.text);
 		break;
 	}
 }
@@ -218,63 +223,88 @@ static bool is_open(const struct cfg_rule *r)
 	       (r->to & ~ZONE_OUTSIDE);
 }
 
-static void add(struct items *x, const char *kind, const char *key, const char *text,
-		const char *warning)
+static struct item *add(struct items *x, const char *kind, const char *key,
+			const char *text, const char *warning)
 {
 	struct item *v = realloc(x->v, (x->count + 1) * sizeof(*v));
-	char full[SENTENCE_BYTES];
+	char full[KEY_BYTES];
 
 	if (!v)
 		abort(); /* a PC without memory cannot show what would be signed */
 	x->v = v;
+	memset(&v[x->count], 0, sizeof(*v));
 	(void)snprintf(full, sizeof(full), "%s %s", kind, key);
 	v[x->count].key = strdup(full);
 	v[x->count].text = strdup(text);
 	v[x->count].warning = warning;
 	if (!v[x->count].key || !v[x->count].text)
 		abort();
-	x->count++;
+	return &v[x->count++];
+}
+
+/* Begin a sentence. */
+static struct sbuf fresh(const struct items *x)
+{
+	struct sbuf b;
+
+	sbuf_init(&b, x->room, SENTENCE_BYTES);
+	return b;
+}
+
+/* The sentence that was written; half a sentence is never shown. */
+static const char *whole(struct sbuf *b)
+{
+	if (b->is_full || b->n >= SENTENCE_BYTES)
+		abort();
+	b->p[b->n] = '\0';
+	return (const char *)b->p;
 }
 
 /* Settings of the whole appliance, one sentence each. */
 static void add_settings(struct items *x, const struct cfg *cfg)
 {
-	char text[SENTENCE_BYTES], addr[NET_TEXT_BYTES];
-	struct sbuf b;
+	struct sbuf b = fresh(x);
 
-	(void)snprintf(text, sizeof(text), T("level profile: %s", "cấp độ: %s"),
-		       cfg_profile_name(cfg->profile));
-	add(x, "profile", "", text,
+	sbuf_putf(&b, T("level profile: %s", "cấp độ: %s"),
+		  cfg_profile_name(cfg->profile));
+	add(x, "profile", "", whole(&b),
 	    cfg->profile == PROFILE_NONE ? T("NO LEVEL PROFILE", "KHÔNG CÓ CẤP ĐỘ")
 					 : NULL);
 	for (unsigned i = 0; i < CFG_TIMEOUT_COUNT; i++) {
 		const char *key = cfg_timeout_info((enum cfg_timeout)i)->key;
 
-		(void)snprintf(text, sizeof(text),
-			       T("idle time %s: %u s", "thời gian chờ %s: %u giây"), key,
-			       cfg->timeout_s[i]);
-		add(x, "timeout", key, text, NULL);
+		b = fresh(x);
+		sbuf_putf(&b, T("idle time %s: %u s", "thời gian chờ %s: %u giây"), key,
+			  cfg->timeout_s[i]);
+		add(x, "timeout", key, whole(&b), NULL);
 	}
-	(void)snprintf(text, sizeof(text), T("connection table: %u", "bảng kết nối: %u"),
-		       cfg->max_connections);
-	add(x, "connections", "", text, NULL);
-	(void)snprintf(text, sizeof(text),
-		       T("time to confirm: %u s", "thời gian xác nhận: %u giây"),
-		       cfg->confirm_window_s);
-	add(x, "window", "", text, NULL);
+	b = fresh(x);
+	sbuf_putf(&b, T("connection table: %u", "bảng kết nối: %u"),
+		  cfg->max_connections);
+	add(x, "connections", "", whole(&b), NULL);
+	b = fresh(x);
+	sbuf_putf(&b, T("time to confirm: %u s", "thời gian xác nhận: %u giây"),
+		  cfg->confirm_window_s);
+	add(x, "window", "", whole(&b), NULL);
+}
+
+/* Who manages, and where the SOC is. */
+static void add_plane(struct items *x, const struct cfg *cfg)
+{
+	char addr[NET_TEXT_BYTES];
+	struct sbuf b = fresh(x);
+
 	if (cfg->management.is_set) {
-		sbuf_init(&b, text, sizeof(text) - 1);
 		sbuf_putf(&b,
 			  T("management on port %s, from", "quản trị qua cổng %s, từ"),
 			  cfg->ports[cfg->management.port].name);
 		put_ranges(&b, cfg->management.sources, cfg->management.source_count);
-		text[b.n] = '\0';
-		add(x, "management", "", text, NULL);
+		add(x, "management", "", whole(&b), NULL);
 	}
 	for (size_t i = 0; i < cfg->soc.count; i++) {
-		(void)snprintf(text, sizeof(text), "SOC: %s",
-			       net_addr_text(&cfg->soc.addrs[i], addr));
-		add(x, "soc", addr, text, NULL);
+		b = fresh(x);
+		sbuf_putf(&b, "SOC: %s", net_addr_text(&cfg->soc.addrs[i], addr));
+		add(x, "soc", addr, whole(&b), NULL);
 	}
 }
 
@@ -282,66 +312,80 @@ static void add_settings(struct items *x, const struct cfg *cfg)
 static void port_sentences(struct items *x, const struct cfg *cfg,
 			   const struct cfg_port *p)
 {
-	char text[SENTENCE_BYTES], key[CFG_NAME_BYTES + CFG_KEY_TEXT_BYTES];
-	struct sbuf b;
+	char key[CFG_NAME_BYTES + CFG_KEY_TEXT_BYTES];
+	struct sbuf b = fresh(x);
 
-	sbuf_init(&b, text, sizeof(text) - 1);
 	port_text(&b, cfg, p);
-	text[b.n] = '\0';
-	add(x, "port", p->name, text,
+	add(x, "port", p->name, whole(&b),
 	    p->is_roaming ? T("OPEN TO ALL OUTSIDE", "MỞ VỚI MỌI PHÍA NGOÀI") : NULL);
 	for (size_t i = 0; i < p->peer_count; i++) {
 		size_t n = strlen(p->name);
 
 		memcpy(key, p->name, n);
 		cfg_key_text(p->peers[i].key, key + n);
-		sbuf_init(&b, text, sizeof(text) - 1);
+		b = fresh(x);
 		peer_text(&b, p, &p->peers[i]);
-		text[b.n] = '\0';
-		add(x, "peer", key, text, NULL);
+		add(x, "peer", key, whole(&b), NULL);
+	}
+}
+
+/* Rules and translations, in their order. */
+static void add_ordered(struct items *x, const struct cfg *cfg)
+{
+	struct item *item;
+
+	for (size_t i = 0; i < cfg->rule_count; i++) {
+		struct sbuf b = fresh(x);
+
+		rule_text(&b, cfg, &cfg->rules[i]);
+		item = add(x, "rule", cfg->rules[i].id, whole(&b),
+			   is_open(&cfg->rules[i])
+				   ? T("LETS THE OUTSIDE IN", "MỞ TỪ NGOÀI VÀO TRONG")
+				   : NULL);
+		item->is_ordered = true;
+		item->before = i + 1 < cfg->rule_count ? cfg->rules[i + 1].id : NULL;
+	}
+	for (size_t i = 0; i < nat_count(cfg); i++) {
+		struct sbuf b = fresh(x);
+
+		nat_text(&b, cfg, i);
+		item = add(x, "nat", nat_id(cfg, i), whole(&b), NULL);
+		item->is_ordered = true;
+		item->before = nat_before(cfg, i);
 	}
 }
 
 /* Every sentence about a configuration. */
 static struct items sentences(const struct cfg *cfg)
 {
-	char text[SENTENCE_BYTES], key[NET_TEXT_BYTES], via[NET_TEXT_BYTES];
-	struct items x = {NULL, 0};
+	char key[NET_TEXT_BYTES], via[NET_TEXT_BYTES];
+	struct items x = {.room = malloc(SENTENCE_BYTES)};
 	struct sbuf b;
 
+	if (!x.room)
+		abort(); /* as in add() */
 	if (!cfg)
 		return x;
-	(void)snprintf(text, sizeof(text), T("agency: %s", "cơ quan: %s"), cfg->agency);
-	add(&x, "agency", "", text, NULL);
-	(void)snprintf(text, sizeof(text), T("device: %s", "thiết bị: %s"), cfg->device);
-	add(&x, "device", "", text, NULL);
+	b = fresh(&x);
+	sbuf_putf(&b, T("agency: %s", "cơ quan: %s"), cfg->agency);
+	add(&x, "agency", "", whole(&b), NULL);
+	b = fresh(&x);
+	sbuf_putf(&b, T("device: %s", "thiết bị: %s"), cfg->device);
+	add(&x, "device", "", whole(&b), NULL);
 	add_settings(&x, cfg);
+	add_plane(&x, cfg);
 	for (size_t i = 0; i < cfg->port_count; i++)
 		port_sentences(&x, cfg, &cfg->ports[i]);
 	for (size_t i = 0; i < cfg->route_count; i++) {
 		if (cfg->routes[i].is_allowed)
 			continue;
-		(void)snprintf(text, sizeof(text),
-			       T("route: %s through %s", "định tuyến: %s qua %s"),
-			       net_prefix_text(&cfg->routes[i].to, key),
-			       net_addr_text(&cfg->routes[i].via, via));
-		add(&x, "route", key, text, NULL);
+		b = fresh(&x);
+		sbuf_putf(&b, T("route: %s through %s", "định tuyến: %s qua %s"),
+			  net_prefix_text(&cfg->routes[i].to, key),
+			  net_addr_text(&cfg->routes[i].via, via));
+		add(&x, "route", key, whole(&b), NULL);
 	}
-	for (size_t i = 0; i < cfg->rule_count; i++) {
-		sbuf_init(&b, text, sizeof(text) - 1);
-		rule_text(&b, cfg, &cfg->rules[i]);
-		text[b.n] = '\0';
-		add(&x, "rule", cfg->rules[i].id, text,
-		    is_open(&cfg->rules[i])
-			    ? T("LETS THE OUTSIDE IN", "MỞ TỪ NGOÀI VÀO TRONG")
-			    : NULL);
-	}
-	for (size_t i = 0; i < nat_count(cfg); i++) {
-		sbuf_init(&b, text, sizeof(text) - 1);
-		nat_text(&b, cfg, i);
-		text[b.n] = '\0';
-		add(&x, "nat", nat_id(cfg, i), text, false);
-	}
+	add_ordered(&x, cfg);
 	return x;
 }
 
@@ -352,6 +396,7 @@ static void free_items(struct items *x)
 		free(x->v[i].text);
 	}
 	free(x->v);
+	free(x->room);
 }
 
 static const struct item *find(const struct items *x, const char *key)
@@ -391,6 +436,60 @@ static unsigned moved(const struct cfg *old, const struct cfg *now, FILE *f)
 	return 0;
 }
 
+/* Where the next word of a sentence begins, and how long it is. */
+static size_t word(const char **at)
+{
+	*at += strspn(*at, " (),");
+	return strcspn(*at, " (),");
+}
+
+static bool has_word(const char *text, const char *w, size_t n)
+{
+	for (size_t len = word(&text); len > 0; text += len, len = word(&text)) {
+		if (len == n && memcmp(text, w, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What stands in one sentence only: a new address among hundreds is overlooked. */
+static void put_words(const char *text, const char *other, const char *title, FILE *f)
+{
+	bool has_any = false;
+
+	for (size_t n = word(&text); n > 0; text += n, n = word(&text)) {
+		if (has_word(other, text, n))
+			continue;
+		(void)fprintf(f, "%s%.*s", has_any ? " " : title, (int)n, text);
+		has_any = true;
+	}
+	if (has_any)
+		(void)fputc('\n', f);
+}
+
+static void put_change(const struct item *was, const struct item *is, FILE *f)
+{
+	(void)fprintf(f, T("  ~ before: %s\n", "  ~ trước: %s\n"), was->text);
+	(void)fprintf(f, T("  ~ now:    %s", "  ~ nay:   %s"), is->text);
+	(void)fprintf(f, "%s%s\n", is->warning ? "   ! " : "",
+		      is->warning ? is->warning : "");
+	if (strlen(is->text) < WORDS_SHOWN && strlen(was->text) < WORDS_SHOWN)
+		return;
+	put_words(was->text, is->text, T("    gone: ", "    bỏ: "), f);
+	put_words(is->text, was->text, T("    new: ", "    thêm: "), f);
+}
+
+static void put_new(const struct item *is, bool has_old, FILE *f)
+{
+	(void)fprintf(f, "  + %s", is->text);
+	if (has_old && is->is_ordered && is->before)
+		(void)fprintf(f, T(" <before %s>", " <đứng trước %s>"), is->before);
+	else if (has_old && is->is_ordered)
+		(void)fprintf(f, "%s", T(" <at the end>", " <ở cuối>"));
+	(void)fprintf(f, "%s%s\n", is->warning ? "   ! " : "",
+		      is->warning ? is->warning : "");
+}
+
 /*
  * Write what changes from @old to @now, one line each: "+" new, "-" gone, "~"
  * changed; "!" marks what a signer must not overlook.
@@ -416,11 +515,9 @@ unsigned diff_words(const struct cfg *old, const struct cfg *now, FILE *f)
 		if (was && strcmp(was->text, b.v[i].text) == 0)
 			continue;
 		if (was)
-			(void)fprintf(f, T("  ~ before: %s\n", "  ~ trước: %s\n"),
-				      was->text);
-		(void)fprintf(f, "  %s %s%s%s\n", was ? T("~ now:   ", "~ nay:  ") : "+",
-			      b.v[i].text, b.v[i].warning ? "   ! " : "",
-			      b.v[i].warning ? b.v[i].warning : "");
+			put_change(was, &b.v[i], f);
+		else
+			put_new(&b.v[i], old != NULL, f);
 		changes++;
 	}
 	if (old)

@@ -29,6 +29,20 @@ const char *nat_id(const struct cfg *cfg, size_t i)
 	return nat->prefix[i - nat->destination_count].id;
 }
 
+/*
+ * Id of the translation behind number @i in the same list; NULL for the last one.
+ */
+const char *nat_before(const struct cfg *cfg, size_t i)
+{
+	const struct cfg_nat *nat = &cfg->nat;
+
+	if (i + 1 == nat->source_count ||
+	    i + 1 == nat->source_count + nat->destination_count ||
+	    i + 1 == nat_count(cfg))
+		return NULL;
+	return nat_id(cfg, i + 1);
+}
+
 static void source_text(struct sbuf *b, const struct cfg_snat *s)
 {
 	const struct cfg_rule *m = &s->match;

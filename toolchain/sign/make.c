@@ -113,6 +113,15 @@ static int make_config(const struct cfg *cfg, struct span payload, unsigned days
 	return b.is_full ? ERR_LIMIT : ERR_OK;
 }
 
+struct options {
+	const char *out, *previous, *cms, *ca;
+	const char *keys[SIGN_NAMES_MAX];
+	size_t key_count;
+	unsigned days;
+	uint64_t keyset;
+	bool is_sure;
+};
+
 static bool agrees(void)
 {
 	char line[64];
@@ -121,10 +130,13 @@ static bool agrees(void)
 		T("\nSign this? Write YES: ", "\nKý những điều trên? Gõ CO để ký: "));
 	(void)fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
-		return false;
+		line[0] = '\0';
 	line[strcspn(line, "\r\n")] = '\0';
-	return strcmp(line, "YES") == 0 || strcmp(line, "CO") == 0 ||
-	       strcmp(line, "CÓ") == 0;
+	if (strcmp(line, "YES") == 0 || strcmp(line, "CO") == 0 ||
+	    strcmp(line, "CÓ") == 0)
+		return true;
+	complain(T("not signed", "không ký"));
+	return false;
 }
 
 /* Show what will be signed; false when the person does not want it. */
@@ -140,20 +152,25 @@ static bool show_change(const struct cfg *now, const char *previous, bool is_sur
 		     (unsigned long long)now->serial, now->device, now->agency);
 	(void)diff_words(previous ? &old : NULL, now, stdout);
 	cfg_clear(&old);
-	if (is_sure || agrees())
-		return true;
-	complain(T("not signed", "không ký"));
-	return false;
+	return is_sure || agrees();
 }
 
-struct options {
-	const char *out, *previous, *cms, *ca;
-	const char *keys[SIGN_NAMES_MAX];
-	size_t key_count;
-	unsigned days;
-	uint64_t keyset;
-	bool is_sure;
-};
+/* Show what will be countersigned; false when the person does not want it. */
+static bool show_artifact(const char *path, const struct man *m, const struct options *o)
+{
+	struct cfg cfg;
+	bool is_wanted;
+
+	if (m->type != MAN_CONFIG) {
+		print_artifact(m);
+		return o->is_sure || agrees();
+	}
+	if (config_of(path, &cfg) != ERR_OK)
+		return false;
+	is_wanted = show_change(&cfg, o->previous, o->is_sure);
+	cfg_clear(&cfg);
+	return is_wanted;
+}
 
 static int read_options(int argc, char **argv, struct options *o)
 {
@@ -269,7 +286,6 @@ int command_add(int argc, char **argv)
 	struct options o;
 	uint8_t *file = NULL;
 	struct man_report rep;
-	struct cfg cfg;
 	struct man m;
 	size_t n = 0;
 	int code = EXIT_USAGE;
@@ -287,17 +303,9 @@ int command_add(int argc, char **argv)
 		free(file);
 		return EXIT_REFUSED;
 	}
-	if (m.type == MAN_CONFIG) {
-		if (config_of(argv[optind], &cfg) != ERR_OK) {
-			free(file);
-			return EXIT_REFUSED;
-		}
-		if (!show_change(&cfg, o.previous, o.is_sure)) {
-			cfg_clear(&cfg);
-			free(file);
-			return EXIT_REFUSED;
-		}
-		cfg_clear(&cfg);
+	if (!show_artifact(argv[optind], &m, &o)) {
+		free(file);
+		return EXIT_REFUSED;
 	}
 	if (sign_with(&o, &file, &n) == ERR_OK)
 		code = finish(&o, o.out ? o.out : argv[optind], file, n);

@@ -109,11 +109,13 @@ static void print_time(const char *what, uint64_t s)
 	(void)printf("%-10s %s\n", what, text);
 }
 
-static void print_fields(const struct man *m, struct span file)
+/*
+ * Print what the manifest of an artifact says; without payload also its body.
+ */
+void print_artifact(const struct man *m)
 {
 	char scope[MAN_NAME_MAX + 16] = "?", hex[2 * SIG_SHA256_BYTES + 1];
 
-	(void)file;
 	if (man_scope_format(&m->scope, scope, sizeof(scope)) != ERR_OK)
 		scope[0] = '?';
 	hex_encode(m->digest, sizeof(m->digest), hex);
@@ -129,6 +131,8 @@ static void print_fields(const struct man *m, struct span file)
 		(void)printf("%-10s %s %s\n", T("signature", "chữ ký"), hex,
 			     sig_alg_name(m->sigs[i].alg));
 	}
+	if (m->type != MAN_CONFIG)
+		(void)printf("%.*s", (int)m->body.n, (const char *)m->body.p);
 }
 
 static int verify_config(const struct man *m, const char *path)
@@ -277,9 +281,8 @@ int command_inspect(int argc, char **argv)
 			free(text);
 			return EXIT_REFUSED;
 		}
-		print_fields(&m, span_of(text, n));
+		print_artifact(&m);
 		if (m.type != MAN_CONFIG) {
-			(void)printf("%.*s", (int)m.body.n, (const char *)m.body.p);
 			free(text);
 			return EXIT_GOOD;
 		}

@@ -68,6 +68,7 @@ int command_keyset(int argc, char **argv);
 /* show.c */
 int keysets_load(char *const *files, size_t count, struct keyset *out) MUST_CHECK;
 int config_of(const char *path, struct cfg *out) MUST_CHECK;
+void print_artifact(const struct man *m);
 int command_verify(int argc, char **argv);
 int command_inspect(int argc, char **argv);
 
@@ -80,6 +81,7 @@ void put_services(struct sbuf *b, const struct cfg_rule *r);
 /* diff_nat.c */
 size_t nat_count(const struct cfg *cfg);
 const char *nat_id(const struct cfg *cfg, size_t i);
+const char *nat_before(const struct cfg *cfg, size_t i);
 void nat_text(struct sbuf *b, const struct cfg *cfg, size_t i);
 unsigned nat_moved(const struct cfg *old, const struct cfg *now, FILE *f);
 
