@@ -23,7 +23,7 @@
 #include "engine.h"
 #include "file.h"
 #include "intake.h"
-#include "report.h"
+#include "listing.h"
 #include "say.h"
 #include "serve.h"
 
@@ -94,9 +94,9 @@ static int check_file(const char *file, int form)
 	if (form == 'v')
 		cfg_print(&cfg, stdout);
 	else if (form == 'p')
-		report_controls(&cfg, stdout);
+		listing_controls(&cfg, stdout);
 	else if (form == 'r')
-		report_addresses(&cfg, stdout);
+		listing_addresses(&cfg, stdout);
 	else if (form == 'l')
 		code = print_listing(&cfg);
 	else

@@ -1,4 +1,4 @@
-#include "report.h"
+#include "listing.h"
 
 #include <string.h>
 
@@ -6,7 +6,7 @@
  * Every control of the level profiles: whether the configuration keeps it, what
  * its profile wants, and the first rule that does not keep it.
  */
-void report_controls(const struct cfg *cfg, FILE *f)
+void listing_controls(const struct cfg *cfg, FILE *f)
 {
 	static const char *const wants[] = {"free", "wanted", "required"};
 	static const char *const states[] = {"met", "partly", "not-met"};
@@ -116,7 +116,7 @@ static void translations(const struct cfg *cfg, FILE *f)
  * separated: for the yearly review of address use. What is hidden behind a
  * translation shows as the translation.
  */
-void report_addresses(const struct cfg *cfg, FILE *f)
+void listing_addresses(const struct cfg *cfg, FILE *f)
 {
 	char text[NET_TEXT_BYTES];
 
