@@ -97,6 +97,9 @@ static int check_version(const struct man_ctx *ctx, const struct man *man,
 		return man_fail(rep, MAN_WHY_INTERNAL, 0, "floor");
 	if (floor.epoch > epoch)
 		return man_fail(rep, MAN_WHY_EPOCH, 0, "version");
+	/* the first one after a reset of the floor: no old one comes back by it */
+	if (floor.epoch < epoch && man->keyset < ctx->keys->version)
+		return man_fail(rep, MAN_WHY_KEYSET_OLDER, 0, "keyset");
 	if (floor.epoch < epoch || man->version > floor.version)
 		return ERR_OK;
 	if (man->version == floor.version &&

@@ -105,6 +105,8 @@ struct man_scope {
 	/* version against floor */                                                      \
 	X(EPOCH, ROLLBACK, "the keyset is older than the stored floor",                  \
 	  "send the keysets in between")                                                 \
+	X(KEYSET_OLDER, KEYSET, "signed before the role's keys were replaced",           \
+	  "sign it again under the newest keyset (--keyset)")                            \
 	X(ALREADY, ALREADY, "this version was accepted before", "nothing to do")         \
 	X(VERSION, ROLLBACK, "version not above the stored floor",                       \
 	  "sign it again with a higher version")                                         \

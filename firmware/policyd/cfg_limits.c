@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+/* The kernel's clock has 63 bits of nanoseconds: in 2262 it ends. */
+#define TIME_MAX_S (INT64_MAX / 1000000000)
+
 /* RFC 5382 REQ-5 and RFC 6092 REC-35 (2 h 4 min; 4 min), RFC 4787 REQ-5 and
  * RFC 6092 REC-14 (2 min, 5 min recommended), RFC 5508 REQ-2 (60 s). */
 static const struct cfg_timeout_info timeouts[CFG_TIMEOUT_COUNT] = {
@@ -154,7 +157,7 @@ static bool parse_time(const char *s, int64_t *out)
 	    back.tm_sec != tm.tm_sec)
 		return false;
 	*out = (int64_t)t - offset_s;
-	return *out > 0;
+	return *out > 0 && *out <= TIME_MAX_S;
 }
 
 /*
@@ -179,8 +182,8 @@ static int read_until(struct reader *r, const json_t *j, struct cfg_rule *rule)
 	if (!parse_time(s, &rule->valid_until_s))
 		return rd_failf(r,
 				"write it like 2026-12-31T17:00:00+07:00, or with Z for "
-				"UTC",
-				"\"%.40s\" is not a date and time", s);
+				"UTC; without valid_until the rule stays",
+				"\"%.40s\" is not a date and time before 2262", s);
 	return ERR_OK;
 }
 

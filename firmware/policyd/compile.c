@@ -315,7 +315,9 @@ static void compile_pair(const struct cfg *cfg, struct prog *p, enum zone a, enu
 	char name[PROG_NAME_BYTES];
 	bool has_rule = false;
 
-	if (is_isolated(a, b) || !zone_in_use(cfg, a) || !zone_in_use(cfg, b))
+	/* a full program is refused: no need to fill it further, pair by pair */
+	if (p->is_full || is_isolated(a, b) || !zone_in_use(cfg, a) ||
+	    !zone_in_use(cfg, b))
 		return;
 	(void)pair_name(a, b, name);
 	for (size_t i = 0; i < cfg->rule_count; i++) {

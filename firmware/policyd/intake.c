@@ -10,6 +10,9 @@
 #include "say.h"
 #include "sig.h"
 
+#define RETRY_FIRST_S 10
+#define RETRY_MOST_S 600
+
 /*
  * Write a refusal as key=value words in one line.
  */
@@ -539,4 +542,36 @@ void intake_end_rules(struct intake *in)
 		intake_say_enforced(e, "rules-ended");
 	else
 		intake_say_state(e);
+}
+
+/*
+ * Try the stored configuration again when a failure has shut the box: hardware that
+ * was away comes back, the kernel has memory again. To be called every few seconds;
+ * the time between two tries grows.
+ */
+void intake_retry(struct intake *in)
+{
+	struct engine *e = &in->engine;
+	char why[INTAKE_TEXT_BYTES];
+	struct cfg cfg;
+
+	if ((e->state != ENGINE_CLOSED && e->state != ENGINE_BROKEN) ||
+	    !in->trust.is_open || in->trust.store.index.trial.is_on ||
+	    in->trust.store.index.config[STORE_ACTIVE].ref.n == 0) {
+		in->retry_wait_s = 0;
+		return;
+	}
+	if (in->retry_wait_s != 0 && trial_now_s() < in->retry_at_s)
+		return;
+	if (in->retry_wait_s != 0) {
+		say("retry", "waited=%llu", (unsigned long long)in->retry_wait_s);
+		if (intake_load_slot(in, STORE_ACTIVE, &cfg, why, sizeof(why)) == ERR_OK)
+			enforce_stored(e, &cfg, false);
+		else
+			say("refused", "file=stored %s", why);
+	}
+	in->retry_wait_s = in->retry_wait_s ? in->retry_wait_s * 2 : RETRY_FIRST_S;
+	if (in->retry_wait_s > RETRY_MOST_S)
+		in->retry_wait_s = RETRY_MOST_S;
+	in->retry_at_s = trial_now_s() + in->retry_wait_s;
 }

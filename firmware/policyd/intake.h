@@ -24,6 +24,8 @@ struct intake {
 	 */
 	struct cfg old;
 	struct table_load load;
+	uint64_t retry_at_s;   /* trial_now_s() of the next try out of a shut box */
+	uint64_t retry_wait_s; /* 0: the box is not shut by a failure */
 	int64_t latest_s; /* the latest time that temporary rules were judged by */
 };
 
@@ -41,6 +43,7 @@ void intake_put_keyset(struct intake *in, int memfd, struct intake_result *out);
 void intake_put_command(struct intake *in, int memfd, struct intake_result *out);
 void intake_restore(struct intake *in);
 void intake_end_rules(struct intake *in);
+void intake_retry(struct intake *in);
 
 /* trial.c */
 uint64_t trial_now_s(void);

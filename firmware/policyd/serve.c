@@ -287,6 +287,7 @@ int serve_run(struct intake *in, int link, int dev)
 		if (now >= due_ms) {
 			intake_end_rules(in);
 			intake_restore(in);
+			intake_retry(in);
 			pressure_look(&in->load);
 			due_ms = now_ms() + SERVE_CHECK_MS;
 			now = now_ms();

@@ -100,6 +100,24 @@ def test_new_interface(t):
     crosses(t)
 
 
+@test("FC-02", "FC-03")
+def test_hardware_comes_back(t):
+    """A card that fails shuts the box; when it is back, the policy is, too."""
+    t.enforce(OPEN)
+    other = t.ns("lan1")
+    since = t.box.console.end()
+    ns.run(t.box.box, ["ip", "link", "set", "wifi0", "netns", other])
+    try:
+        t.box.console.wait_for(r"^luytre: policyd: differs .*", 25, since=since)
+        t.box.console.wait_for(r"^luytre: policyd: (closed|broken) .*", 25, since=since)
+        check(t.box.sysctl("net/ipv4/ip_forward") == "0", "forwarding is on")
+    finally:
+        ns.run(other, ["ip", "link", "set", "wifi0", "netns", t.box.box])
+    t.box.console.wait_for(r"^luytre: policyd: enforced .*how=applied", 60, since=since)
+    t.box.wait_addresses()
+    crosses(t)
+
+
 @test("FC-03")
 def test_rules_tampered(t):
     """Somebody deletes our rules: noticed and put back; foreign tables stay."""

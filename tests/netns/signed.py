@@ -347,7 +347,8 @@ def test_keyset_chain(t):
     t.expect(web_only())
     # the epoch was raised: an attacker's huge version cannot freeze the device
     payload, version = payload_of(t, WEB)
-    code, out = t.box.apply_file(signing.artifact(payload, version, t.box.device,
-                                                  keys=("soc-1", "soc-2")))
-    check(code == 0, f"the remaining keys: {code}: {out}")
+    for keyset, code, word in (("1", 1, "why=KEYSET_OLDER"), ("2", 0, "confirm=")):
+        got, out = t.box.apply_file(signing.artifact(
+            payload, version, t.box.device, ("soc-1", "soc-2"), {"keyset": keyset}))
+        check(got == code and word in out, f"the remaining keys: {got}: {out}")
     t.fresh()

@@ -21,6 +21,8 @@ struct eval_packet {
 	char in[16], out[16];
 	uint8_t family, proto;
 	uint8_t net[40], transport[8];
+	uint64_t time_ns; /* since 1970 */
+	bool is_over;     /* over every limit that is counted in a set */
 };
 
 enum eval_end { EVAL_NONE, EVAL_ACCEPT, EVAL_DROP, EVAL_RESET, EVAL_ICMP, EVAL_UNKNOWN };
@@ -97,6 +99,9 @@ static void eval_meta(struct eval *e, struct nftnl_expr *x)
 		memset(to, 0, 4);
 		to[0] = e->packet->proto;
 		break;
+	case NFT_META_TIME_NS:
+		memcpy(to, &e->packet->time_ns, 8);
+		break;
 	case NFT_META_IIFNAME:
 		memcpy(to, e->packet->in, 16);
 		break;
@@ -137,6 +142,9 @@ static void eval_cmp(struct eval *e, struct nftnl_expr *x)
 	case NFT_CMP_NEQ:
 		e->is_broken = c == 0;
 		break;
+	case NFT_CMP_LT:
+		e->is_broken = c >= 0;
+		break;
 	case NFT_CMP_GTE:
 		e->is_broken = c < 0;
 		break;
@@ -166,6 +174,34 @@ static void eval_reject(struct eval *e, struct nftnl_expr *x)
 			 : EVAL_ICMP;
 }
 
+/* A number of 8 bytes from the host's order to the network's. */
+static void eval_byteorder(struct eval *e, struct nftnl_expr *x)
+{
+	uint8_t *reg = eval_reg(e, nftnl_expr_get_u32(x, NFTNL_EXPR_BYTEORDER_SREG));
+	uint64_t v;
+
+	memcpy(&v, reg, sizeof(v));
+	for (unsigned i = 0; i < sizeof(v); i++)
+		reg[i] = (uint8_t)(v >> (56 - 8 * i));
+	if (nftnl_expr_get_u32(x, NFTNL_EXPR_BYTEORDER_LEN) != sizeof(v))
+		e->end = EVAL_UNKNOWN;
+}
+
+/* A verdict, a chain to go to for good, or a value. */
+static void eval_immediate(struct eval *e, struct nftnl_expr *x)
+{
+	uint32_t len;
+
+	if (nftnl_expr_is_set(x, NFTNL_EXPR_IMM_CHAIN))
+		e->jump = nftnl_expr_get_str(x, NFTNL_EXPR_IMM_CHAIN);
+	else if (nftnl_expr_is_set(x, NFTNL_EXPR_IMM_DATA))
+		(void)nftnl_expr_get(x, NFTNL_EXPR_IMM_DATA, &len);
+	else
+		e->end = nftnl_expr_get_u32(x, NFTNL_EXPR_IMM_VERDICT) == NF_ACCEPT
+				 ? EVAL_ACCEPT
+				 : EVAL_DROP;
+}
+
 static int eval_expr(struct nftnl_expr *x, void *data)
 {
 	const char *name = nftnl_expr_get_str(x, NFTNL_EXPR_NAME);
@@ -190,10 +226,12 @@ static int eval_expr(struct nftnl_expr *x, void *data)
 	else if (!strcmp(name, "log"))
 		e->log = nftnl_expr_get_str(x, NFTNL_EXPR_LOG_PREFIX);
 	else if (!strcmp(name, "immediate"))
-		e->end = nftnl_expr_get_u32(x, NFTNL_EXPR_IMM_VERDICT) == NF_ACCEPT
-				 ? EVAL_ACCEPT
-				 : EVAL_DROP;
-	else
+		eval_immediate(e, x);
+	else if (!strcmp(name, "byteorder"))
+		eval_byteorder(e, x);
+	else if (!strcmp(name, "dynset"))
+		e->is_broken = e->packet->is_over;
+	else if (strcmp(name, "limit") != 0)
 		e->end = EVAL_UNKNOWN;
 	return 0;
 }

@@ -262,6 +262,43 @@ static void floors_hold(void **state)
 	assert_int_equal(judge_with(text, false), MAN_WHY_TIME);
 }
 
+/* A raised epoch resets the floor; what was signed before does not come back by it. */
+static void old_ones_stay_old(void **state)
+{
+	static char text[TEXT_MAX], keyset[TEXT_MAX];
+	static struct keyset next, saved;
+	struct man_report rep;
+	size_t n = keyset_text(keyset, 2, 2);
+	char *at;
+
+	(void)state;
+	sign(keyset, n, 0);
+	sign(keyset, n, 1);
+	assert_int_equal(keyset_update(&trusted, &device, span_str(keyset), &next, &rep),
+			 ERR_OK);
+	saved = trusted;
+	trusted = next;
+	floor_result = ERR_OK;
+	floor_now = (struct man_floor){.epoch = 1, .version = 9};
+	n = config_text(text, "config", "device/LT-1", 7, 1790000000);
+	sign(text, n, 2);
+	finish(text, "abc");
+	assert_int_equal(judge(text), MAN_WHY_KEYSET_OLDER);
+	n = config_text(text, "config", "device/LT-1", 7, 1790000000);
+	at = strstr(text, "keyset 1");
+	assert_non_null(at);
+	at[7] = '2';
+	sign(text, n, 2);
+	finish(text, "abc");
+	assert_int_equal(judge(text), MAN_WHY_OK);
+	floor_now = (struct man_floor){.epoch = 2, .version = 6};
+	n = config_text(text, "config", "device/LT-1", 7, 1790000000);
+	sign(text, n, 2);
+	finish(text, "abc");
+	assert_int_equal(judge(text), MAN_WHY_OK);
+	trusted = saved;
+}
+
 static void one_key_twice_is_one_signer(void **state)
 {
 	static char text[TEXT_MAX];
@@ -307,6 +344,7 @@ int main(void)
 		cmocka_unit_test(the_right_key_is_accepted),
 		cmocka_unit_test(each_forgery_has_its_reason),
 		cmocka_unit_test(floors_hold),
+		cmocka_unit_test(old_ones_stay_old),
 		cmocka_unit_test(one_key_twice_is_one_signer),
 		cmocka_unit_test(keysets_go_up_one_by_one),
 	};

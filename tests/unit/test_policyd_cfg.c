@@ -67,6 +67,8 @@ static const struct bad table[] = {
 	 "$.rules[0].limit", "only a permit"},
 	{HEAD "\"rules\":[" RULE ",\"valid_until\":\"2026-12-31\"}]}",
 	 "$.rules[0].valid_until", "not a date"},
+	{HEAD "\"rules\":[" RULE ",\"valid_until\":\"2569-11-24T00:00:00Z\"}]}",
+	 "$.rules[0].valid_until", "before 2262"},
 	{HEAD "\"rules\":[" RULE ",\"valid_until\":\"2027-02-29T00:00:00Z\"}]}",
 	 "$.rules[0].valid_until", "not a date"},
 	{HEAD "\"rules\":[" RULE ",\"valid_until\":\"2026-12-31T17:00:00+7\"}]}",

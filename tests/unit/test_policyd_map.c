@@ -19,6 +19,8 @@
 #define PACKETS 400
 #define TEXT_BYTES (1U << 20)
 #define RULES_MAX 90
+#define END_YEAR 30      /* of rules with an end: this one, before or after */
+#define NOW_S 1903000000 /* in April 2030 */
 
 static uint64_t seed, state;
 static unsigned hosts; /* how many hosts of a network the rules name */
@@ -126,11 +128,32 @@ static void put_service(FILE *f, unsigned style)
 		fprintf(f, "\"proto/%u\"", one_in(2) ? 47U : 50U);
 }
 
+/* What keeps a rule out of the maps: ports, an end, limits. */
+static void put_more(FILE *f, unsigned zone, unsigned action)
+{
+	static const char *const in[] = {"lan0", "wan1"};
+
+	if (one_in(5))
+		fputs(",\"out\":[\"srv0\"]", f);
+	if (one_in(5))
+		fprintf(f, ",\"in\":[\"%s\"]", in[zone == 2 ? rnd(2) : zone]);
+	if (one_in(5))
+		fprintf(f, ",\"valid_until\":\"20%02u-01-01T00:00:00Z\"",
+			END_YEAR - 1 + rnd(3));
+	if (action == 0 && one_in(4))
+		fprintf(f, ",\"limit\":{\"%s\":%u}",
+			one_in(2)   ? "connections"
+			: one_in(2) ? "connections_per_source"
+				    : "new_per_source",
+			1 + rnd(9));
+}
+
 static void put_rule(FILE *f, unsigned index, unsigned style)
 {
 	static const char *const from[] = {"lan", "internet", "any"};
 	static const char *const action[] = {"permit", "drop", "reject"};
 	unsigned families = 1 + rnd(3), n = one_in(12) ? 0 : 1 + rnd(3), zone = rnd(3);
+	unsigned act;
 
 	if (style == 4) {
 		n = one_in(4);
@@ -152,14 +175,15 @@ static void put_rule(FILE *f, unsigned index, unsigned style)
 		}
 		fputc(']', f);
 	}
-	if (style == 3 && one_in(5))
-		fputs(",\"out\":[\"srv0\"]", f);
-	fprintf(f, ",\"action\":\"%s\",\"log\":%s}", action[rnd(zone == 1 ? 2 : 3)],
+	act = rnd(zone == 1 ? 2 : 3);
+	if (style == 3)
+		put_more(f, zone, act);
+	fprintf(f, ",\"action\":\"%s\",\"log\":%s}", action[act],
 		one_in(2) ? "true" : "false");
 }
 
 /* Styles: 0 hosts and single ports, 1 and 2 everything, 3 also rules with ports,
- * 4 hosts and all services, 5 ranges that are almost prefixes. */
+ * ends and limits, 4 hosts and all services, 5 ranges that are almost prefixes. */
 static void random_policy(char *text, struct cfg *cfg)
 {
 	unsigned style = rnd(6), count = 1 + rnd(RULES_MAX);
@@ -175,6 +199,7 @@ static void random_policy(char *text, struct cfg *cfg)
 	assert_int_equal(fclose(f), 0);
 	if (cfg_parse(span_str(text), cfg, &e) != ERR_OK)
 		fail_msg("seed %llu: %s: %s", (unsigned long long)seed, e.path, e.reason);
+	cfg_judge(cfg, NOW_S);
 }
 
 static void step(struct net_addr *a, int by)
@@ -269,6 +294,7 @@ static void make_packet(const struct flow *f, struct eval_packet *p)
 	(void)snprintf(p->in, sizeof(p->in), "%s", names[behind(&f->src)]);
 	(void)snprintf(p->out, sizeof(p->out), "%s", names[behind(&f->dst)]);
 	p->family = f->src.family;
+	p->time_ns = (uint64_t)NOW_S * 1000000000U;
 	p->proto = f->proto;
 	memcpy(p->net + at, f->src.b, bytes);
 	memcpy(p->net + at + bytes, f->dst.b, bytes);
@@ -299,6 +325,7 @@ static bool is_right(const struct cfg *cfg, const struct prog *prog, const struc
 	struct eval_packet packet;
 
 	make_packet(f, &packet);
+	packet.is_over = one_in(4);
 	if (decide(cfg, f, &rule) == DECIDE_LOCAL)
 		return true;
 	memset(got, 0, sizeof(*got));
@@ -306,6 +333,9 @@ static bool is_right(const struct cfg *cfg, const struct prog *prog, const struc
 	got->packet = &packet;
 	eval_chain(got, chain);
 	got->packet = NULL;
+	if (rule && packet.is_over && cfg_rule_is_limited(rule))
+		return got->end == EVAL_DROP && got->id &&
+		       !strcmp(got->id, "built-in over-limit");
 	if (got->end != right_end(rule, f) || got->counted != (rule ? 1U : 0U))
 		return false;
 	if (!rule)
