@@ -96,12 +96,15 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(T_OUT)/fuzz/%)
 
 GOLDEN_SRC := tests/golden/policyd_dump.c
 BENCH_SRC := tests/bench/policyd_load.c
+# The web server over plain TCP, for browsers and tests/http/run.
+HTTP_SERVE := $(T_OUT)/unit/http_serve
 TEST_GOALS := $(filter do-unit do-san do-golden golden-update do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
 ifneq ($(TEST_GOALS),)
 $(foreach s,$(UNIT_SRC),$(eval $(call PROGRAM,unit,$(s),gcc $(UNIT_FLAGS) $(LDFLAGS))) \
 	$(eval $(call PROGRAM,san,$(s),gcc $(SAN_FLAGS))))
 $(eval $(call PROGRAM,unit,$(GOLDEN_SRC),gcc $(UNIT_FLAGS) $(LDFLAGS)))
 $(eval $(call PROGRAM,unit,$(BENCH_SRC),gcc $(UNIT_FLAGS) $(LDFLAGS)))
+$(eval $(call PROGRAM,unit,tests/http/http_serve.c,gcc $(UNIT_FLAGS) $(LDFLAGS)))
 $(foreach s,$(FUZZ_SRC),$(eval $(call PROGRAM,fuzz,$(s),$(FUZZ_LINK))))
 endif
 

@@ -109,6 +109,26 @@ static const struct http_asset *find(const struct http_pack *pack, const char *n
 	return NULL;
 }
 
+/* Who is not logged in: pages lead to the login, the rest is refused whether it
+ * exists or not. */
+static void refuse_stranger(struct http_conn *c)
+{
+	const struct http_pack *pack = c->server->setup.pack;
+	const size_t n = strlen(c->request.path);
+	const struct http_asset *login = find(pack, LOGIN_PAGE);
+	const bool is_page = n > 5 && strcmp(c->request.path + n - 5, ".html") == 0;
+
+	if (!login || !login->is_public) {
+		login = find(pack, FIRST_PAGE);
+		if (login && !login->is_public)
+			login = NULL;
+	}
+	if (login && (is_page || strcmp(c->request.path, "/") == 0))
+		http_reply_redirect(c, login->name);
+	else
+		http_reply_error(c, API_ERR_NOT_LOGGED_IN, span_of(NULL, 0));
+}
+
 /* Answer a request that is no call. Who is not logged in learns nothing about
  * other pages, not even whether they exist. */
 void http_static(struct http_conn *c)
@@ -121,14 +141,11 @@ void http_static(struct http_conn *c)
 	if (c->request.method != HTTP_GET) {
 		c->is_last = true; /* its body is not read */
 		http_reply_error(c, API_ERR_NO_METHOD, span_of(NULL, 0));
-		return;
-	}
-	if ((!a || !a->is_public) && !http_session(c, &account)) {
-		http_reply_redirect(c, LOGIN_PAGE);
-		return;
-	}
-	if (a)
+	} else if (a && (a->is_public || http_session(c, &account))) {
 		http_reply_asset(c, a);
-	else
+	} else if (!http_session(c, &account)) {
+		refuse_stranger(c);
+	} else {
 		http_reply_error(c, API_ERR_NOT_FOUND, span_of(NULL, 0));
+	}
 }
