@@ -118,3 +118,10 @@ do-fuzz: $(FUZZ_BIN)
 
 do-mutants:
 	@tests/fuzz/run-mutants $(FUZZ_SRC)
+
+# The web interface in Chromium; policyd and sign judge what its editor makes.
+.PHONY: do-browser browser
+do-browser: $(SIGN) $(TEST_KEYSET) $(O)/sbin/policyd
+	@tests/browser/run $(T)
+browser:
+	@T="$(T)" tests/run browser

@@ -69,16 +69,9 @@ function number(n) {
 	return Number(n).toLocaleString(locale());
 }
 
-/* Bits a second in short. */
-function rateText(bits) {
-	const units = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"];
-	let u = 0;
-	while (bits >= 1000 && u < units.length - 1) {
-		bits /= 1000;
-		u++;
-	}
-	return bits.toLocaleString(locale(), { maximumFractionDigits: bits < 10 && u ? 1 : 0 })
-		+ " " + units[u];
+/* A number or size in a table: never broken in two. */
+function amount(text) {
+	return el("span", { class: "num" }, text);
 }
 
 function bytesText(n) {
@@ -160,6 +153,23 @@ function fieldError(input, text) {
 		return;
 	input.setAttribute("aria-invalid", "true");
 	box.append(el("p", { class: "error", role: "alert" }, text));
+}
+
+/*
+ * A field for a file whose words are in the reader's language, unlike the
+ * browser's own. taken(file) runs when one was chosen. {node, input}.
+ */
+function fileField(label, hint, accept, taken) {
+	const name = el("span", { role: "status" }, t("file.none"));
+	const input = el("input", { type: "file", accept, hidden: true, tabindex: "-1" });
+	const choose = button(t("file.choose"), () => input.click(), "", { "aria-label": t("file.choose") + " " + label });
+	input.addEventListener("change", () => {
+		name.textContent = input.files.length ? input.files[0].name : t("file.none");
+		fieldError(input, null);
+		taken(input.files[0] || null);
+	});
+	return { input, node: el("div", { class: "field" }, el("div", { class: "label" }, label),
+		hint ? el("p", { class: "hint" }, hint) : null, el("div", { class: "file" }, choose, name), input) };
 }
 
 function table(heads, rows, attrs) {

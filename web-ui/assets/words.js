@@ -56,8 +56,7 @@ function ruleSentence(cfg, r) {
 }
 
 function hardwareText(match) {
-	const [kind, value] = Object.entries(match || {})[0] || ["", ""];
-	return kind + " " + value;
+	return String(Object.values(match || {})[0] || "");
 }
 
 function portKindText(p) {
@@ -235,6 +234,8 @@ function differenceLines(list) {
 
 /* Names and addresses of a rule's end, for people: "accounting (192.168.20.15)". */
 function endText(cfg, zones, list) {
+	if (!(zones || []).length)
+		return t("end.none");
 	const where = (zones || []).includes("any") ? t("zone.any")
 		: (zones || []).map((z) => tOr("zone." + z, z)).join(", ");
 	if (!list || !list.length)

@@ -99,31 +99,28 @@ function uploadStep(n) {
 	const shown = el("div", {});
 	const place = el("div", {});
 	const applyPlace = el("div", { class: "buttons" });
-	const input = el("input", { type: "file" });
 	const redraw = () => {
 		shown.replaceChildren();
 		append(shown, [upload.bundle ? bundleFacts(upload.bundle) : null]);
-		applyPlace.replaceChildren();
-		if (upload.bundle)
-			applyPlace.append(button(t("apply.do"), () => applyBundle(place), "primary"));
+		applyPlace.replaceChildren(upload.bundle
+			? button(t("apply.do"), () => applyBundle(place), "primary")
+			: el("p", { class: "hint" }, t("apply.first-file")));
 	};
-	input.addEventListener("change", async () => {
+	const choose = fileField(t("upload.file"), t("upload.hint"), ".signed", async (file) => {
 		resetChange();
-		fieldError(input, null);
 		place.replaceChildren();
-		if (input.files.length) {
-			upload.bytes = new Uint8Array(await input.files[0].arrayBuffer());
-			upload.name = input.files[0].name;
+		if (file) {
+			upload.bytes = new Uint8Array(await file.arrayBuffer());
+			upload.name = file.name;
 			upload.bundle = readBundle(upload.bytes);
 			if (!upload.bundle)
-				fieldError(input, t("upload.bad"));
+				fieldError(choose.input, t("upload.bad"));
 		}
 		redraw();
 	});
 	redraw();
-	return [step(n, t("upload.title"), field(t("upload.file"), input, t("upload.hint")), shown),
-		step(n + 1, t("apply.title"), el("p", {}, t("apply.text")), applyPlace,
-			upload.bundle ? null : el("p", { class: "hint wait-file" }, t("apply.first-file")), place)];
+	return [step(n, t("upload.title"), choose.node, shown),
+		step(n + 1, t("apply.title"), el("p", {}, t("apply.text")), applyPlace, place)];
 }
 
 async function applyBundle(place) {

@@ -304,7 +304,7 @@ function ruleEditor(cfg, id) {
 	draw();
 	return [el("h1", {}, index === null ? t("edit.new") : t("edit.change") + " " + old.id),
 		el("p", { class: "hint" }, t("edit.hint"), " ", el("a", { href: "#policy/names" }, t("edit.names-link"))),
-		action.node, ends.from.node, ends.to.node, service.node,
+		action.node, el("div", { class: "grid" }, ends.from.node, ends.to.node), service.node,
 		el("div", { class: "card" }, field(t("edit.comment"), comment, t("edit.comment-hint"))),
 		more.node, preview, place,
 		el("div", { class: "buttons" }, button(t("edit.save"), save, "primary"),

@@ -142,7 +142,7 @@ function dropsList(byReason) {
 	if (!shown.length)
 		return el("p", { class: "hint" }, t("drops.none"));
 	return table([t("drops.reason"), t("drops.packets")], shown.map((b) =>
-		[tOr("drop." + b.reason, b.reason), number(b.packets)]), { "aria-label": t("drops.title") });
+		[tOr("drop." + b.reason, b.reason), amount(number(b.packets))]), { "aria-label": t("drops.title") });
 }
 
 async function showOverview() {

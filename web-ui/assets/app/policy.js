@@ -24,23 +24,22 @@ function workingCopy() {
 /* Without any configuration the first one comes from a file. */
 function startFromFile() {
 	const place = el("div", {});
-	const input = el("input", { type: "file", accept: ".json,application/json" });
-	input.addEventListener("change", () => attempt(place, async () => {
-		fieldError(input, null);
-		let cfg = null;
-		try {
-			cfg = JSON.parse(await input.files[0].text());
-		} catch {
-			cfg = null;
-		}
-		if (!cfg || cfg.format !== "luytre-config 1") {
-			fieldError(input, t("policy.file-bad"));
-			return;
-		}
-		await saveDraft(cfg);
-		go("policy");
-	}));
-	return card(t("policy.from-file"), field(t("policy.file"), input, t("policy.file-hint")), place);
+	const choose = fileField(t("policy.file"), t("policy.file-hint"), ".json,application/json",
+		(file) => file && attempt(place, async () => {
+			let cfg = null;
+			try {
+				cfg = JSON.parse(await file.text());
+			} catch {
+				cfg = null;
+			}
+			if (!cfg || cfg.format !== "luytre-config 1") {
+				fieldError(choose.input, t("policy.file-bad"));
+				return;
+			}
+			await saveDraft(cfg);
+			go("policy");
+		}));
+	return card(t("policy.from-file"), choose.node, place);
 }
 
 /* A message about the draft, and where it goes from here. */

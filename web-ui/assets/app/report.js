@@ -85,7 +85,8 @@ async function showReport() {
 		config ? table([t("rule.id"), t("rule.words"), t("drops.packets"), t("drops.bytes")],
 			(config.cfg.rules || []).map((r) => {
 				const c = (counters.rules || []).find((x) => x.id === r.id) || { packets: 0, bytes: 0 };
-				return [r.id, plainRule(config.cfg, r), number(c.packets), bytesText(c.bytes)];
+				return [r.id, plainRule(config.cfg, r), amount(number(c.packets)),
+					amount(bytesText(c.bytes))];
 			}), { "aria-label": t("report.counters") }) : null) : null,
 		el("p", { class: "hint" }, t("banner.short"))];
 }
