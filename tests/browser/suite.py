@@ -56,14 +56,18 @@ def with_draft(appliance):
 class Visit:
     """One browser tab on one appliance in a state of its own."""
 
-    def __init__(self, env, appliance=None, size="1024x600", lang="vi"):
+    def __init__(self, env, appliance=None, size="1024x600", lang="vi", url=None):
+        """Without @url: the pages of @appliance."""
         self.env = env
-        self.appliance = env.server.use(appliance or Appliance(config()))
+        if not url:
+            self.appliance = env.server.use(appliance or Appliance(config()))
+            url = env.server.url
         self.page = Page(env.browser, *SIZES[size])
         self.size, self.lang = size, lang
-        self.page.goto(env.server.url + "mark.svg")
-        self.page.run("localStorage.setItem('lang', %s)" % json.dumps(lang))
-        self.page.goto(env.server.url)
+        if lang != "vi":
+            self.page.do("Page.addScriptToEvaluateOnNewDocument",
+                         source="localStorage.setItem('lang', %s)" % json.dumps(lang))
+        self.page.goto(url)
         self.page.wait("document.querySelector('form button')", "the login form")
 
     def __enter__(self):
@@ -72,12 +76,12 @@ class Visit:
     def __exit__(self, *exc):
         self.page.close()
 
-    def login(self, name="officer", code=None):
+    def login(self, name="officer", code=None, password=None):
         """By the form, as a person; ends on the first page."""
         self.page.run("document.querySelector('input').focus()")
         self.page.type(name)
         self.page.key("Tab")
-        self.page.type(LOGIN.get(name, "dau tien 1"))
+        self.page.type(password or LOGIN.get(name, "dau tien 1"))
         self.page.key("Tab")
         if code:
             self.page.type(code)

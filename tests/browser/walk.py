@@ -189,7 +189,7 @@ def edit_rules(env):
         v.page.tab_to_text("Bỏ agency-server")
         v.page.key("Enter")
         o.press("Đưa vào bản nháp")
-        v.page.wait_text("luật r30")
+        v.page.wait_text("Những gì thay đổi")
         v.open("policy")
         o.press("Đưa xuống r10")
         v.page.wait("document.querySelector('ol.rules > li').dataset.id === 'r20'", "r20 first")

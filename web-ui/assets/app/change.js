@@ -159,16 +159,14 @@ function trialPage() {
 	], t("trial.confirm"), async () => {
 		if (!filled(code))
 			return;
-		await call("POST", "/api/confirm", { body: { code: code.value.trim() }, what: t("wait.confirm") });
-		await finishTrial("confirmed");
+		await endTrial("confirmed", () => call("POST", "/api/confirm",
+			{ body: { code: code.value.trim() }, what: t("wait.confirm") }));
 	});
 	const back = async () => {
 		if (!await ask(t("trial.back-title"), el("p", {}, t("trial.back-text")), t("trial.back"), "danger"))
 			return;
-		await attempt(place, async () => {
-			await call("POST", "/api/rollback", { what: t("wait.rollback") });
-			await finishTrial("rolled-back");
-		});
+		await attempt(place, () => endTrial("rolled-back", () =>
+			call("POST", "/api/rollback", { what: t("wait.rollback") })));
 	};
 	return [el("h1", {}, t("trial.title")),
 		el("section", { class: "card hero warn" },
@@ -180,7 +178,17 @@ function trialPage() {
 			el("div", { class: "buttons" }, button(t("trial.back"), back, "danger"))) : null];
 }
 
-async function finishTrial(how) {
+/* End a trial by a call and say how it ended. Meanwhile the page does not watch the
+ * state: it would take the end for one by time. */
+async function endTrial(how, work) {
+	const watch = app.onStatus;
+	app.onStatus = null;
+	try {
+		await work();
+	} catch (error) {
+		app.onStatus = watch;
+		throw error;
+	}
 	app.trialCode = "";
 	app.config = null;
 	await refreshStatus();
@@ -194,7 +202,6 @@ async function finishTrial(how) {
 			el("p", { class: "big" }, t("done." + how)),
 			el("p", {}, t("done." + how + "-text", { n: app.status.serial || "?" })),
 			el("p", {}, el("a", { class: "button primary", href: "#overview" }, t("done.go")))));
-	app.onStatus = null;
 	content.querySelector("h1").focus();
 }
 
