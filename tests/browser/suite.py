@@ -89,8 +89,7 @@ class Visit:
         return self
 
     def open(self, name):
-        self.page.run("document.querySelector('#main .page').dataset.old = 1; location.hash = %s;"
-                      "" % json.dumps(name))
+        self.page.run("document.querySelector('#main .page').dataset.old = 1; go(%s)" % json.dumps(name))
         self.page.wait("document.querySelector('#main .page:not([data-old]) h1')"
                        " && !document.querySelector('[aria-busy]')", "the page " + name)
 

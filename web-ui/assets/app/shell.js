@@ -116,12 +116,21 @@ function drawState() {
 		place.replaceChildren(stateWord(s.kind, s.word));
 }
 
+/* A link to the page that is shown already draws it anew; browsers do nothing then. */
+function again(event, name) {
+	if (location.hash !== "#" + name)
+		return;
+	event.preventDefault();
+	showPage(true);
+}
+
 function drawNav() {
 	const place = document.getElementById("nav");
 	if (!place)
 		return;
 	place.replaceChildren(el("ul", {}, Object.keys(PAGES).filter(pageAllowed).map((name) =>
-		el("li", {}, el("a", { href: "#" + name, "aria-current": app.page === name ? "page" : null },
+		el("li", {}, el("a", { href: "#" + name, "aria-current": app.page === name ? "page" : null,
+			onclick: (e) => again(e, name) },
 			t("nav." + name),
 			name === "change" && app.draft ? el("span", { class: "badge" }, t("nav.draft")) : null)))));
 }
@@ -139,7 +148,7 @@ function drawFrame() {
 		el("header", { class: "top" },
 			el("div", { class: "brand-box" }, el("img", { src: "/mark.svg", alt: "", width: "28", height: "28" }),
 				el("span", { class: "brand" }, "Lũy Tre"),
-				el("span", { class: "agency", id: "agency" })),
+				el("span", { class: "agency", id: "agency", dir: "auto" })),
 			el("span", { id: "state", role: "status" }),
 			el("div", { class: "who" },
 				el("span", { class: "account" }, session.name, " · ", tOr("role." + session.role, session.role)),
