@@ -9,6 +9,7 @@
 
 static const char *const no_env[] = {NULL};
 static const char *const policyd_argv[] = {"policyd", NULL};
+static const char *const consoled_argv[] = {"consoled", NULL};
 #if CONFIG_PROFILE_DEV
 static const char *const shell_argv[] = {"-sh", NULL};
 static const char *const shell_env[] = {"PATH=/usr/sbin:/usr/bin:/usr/libexec/luytre",
@@ -24,12 +25,26 @@ static const struct task_spec tasks[] = {
 		.argv = policyd_argv,
 		.envp = no_env,
 		.flags = TASK_LINK | TASK_DEV_SOCKET,
-		.uid = 901,
+		.uid = TABLE_POLICYD_UID,
 		.caps = CAP(NET_ADMIN),
 		.files_max = 64,
 		.file_size_max_mib = 64,
 		.pids_max = 1,
 		.oom_score_adj = -900,
+		.ready_ms = 30000,
+	},
+	{
+		.name = "consoled",
+		.id = IPC_TASK_consoled,
+		.path = LIBEXEC "consoled",
+		.argv = consoled_argv,
+		.envp = no_env,
+		.flags = TASK_LINK | TASK_CONSOLE,
+		.uid = TABLE_CONSOLED_UID,
+		.files_max = 16,
+		.file_size_max_mib = 8,
+		.pids_max = 1,
+		.oom_score_adj = -500,
 		.ready_ms = 30000,
 	},
 #if CONFIG_PROFILE_DEV
