@@ -107,6 +107,15 @@ def c_file(body):
     return C_GOOD + "\n" + body
 
 
+def web(page='<script src="/login.js" defer></script>', vi="a.b = một\n", en="a.b = one\n",
+        code='t("a.b");\n', style="p { margin: 0; }\n"):
+    """A small web interface."""
+    files = {"web-ui/assets/%s.js" % n: "\n" for n in ("core", "api", "login", "net", "model", "words")}
+    return {**files, "web-ui/pages/index.html": page + "\n", "web-ui/assets/style.css": style,
+            "web-ui/assets/mark.svg": "<svg/>\n", "web-ui/assets/app/x.js": code,
+            "web-ui/i18n/vi.txt": vi, "web-ui/i18n/en.txt": en}
+
+
 LONG_FUNCTION = ("/*\n * Long.\n */\nint good_long(int n)\n{\n" + "\tn++;\n" * 62
                  + "\treturn n;\n}\n")
 BLOB = "".join("%s" % c for c in ("QUJD" "abcd0123") * 10)
@@ -201,6 +210,17 @@ SEEDS = [
     ("kconfig-used", "unused", {"Makefile": "all:\n"}, "SIZE is used by nothing"),
     ("kconfig-used", "unknown", {LIB: C_GOOD.replace("n + 1", "n + CONFIG_SIZEE")},
      LIB + ":8: CONFIG_SIZEE"),
+    ("web-ui", "missing-in-english", web(en="# none\n"), "the key a.b is missing"),
+    ("web-ui", "no-text", web(code='t("a.b"); t("a.c");\n'), "there is no text a.c"),
+    ("web-ui", "unused", web(vi="a.b = một\na.z = hai\n", en="a.b = one\na.z = two\n"),
+     "a.z is used nowhere"),
+    ("web-ui", "holes-differ", web(vi="a.b = {n} dòng\n"), "the {words} differ"),
+    ("web-ui", "inline", web(page="<script>x</script>"), "inline script"),
+    ("web-ui", "elsewhere", web(page='<img src="https://x.test/a.png">'), "not of this appliance"),
+    ("web-ui", "markup-from-text", web(code='t("a.b"); e.innerHTML = x;\n'), "innerHTML"),
+    ("web-ui", "browser-storage", web(code='t("a.b"); localStorage.setItem("token", x);\n'), "only the language"),
+    ("web-ui", "too-large", web(style="/* %s */\n" % "".join(
+        "%x" % (pow(7, i, 1000003) % 16) for i in range(260000))), "the limit is"),
     ("codespell", "typo", {"README.md": "It will recei" "eve packets.\n"}, "README.md:1"),
     ("shellcheck", "unquoted", {"tool.sh": "#!/bin/sh\nrm $1\n"}, "tool.sh:2"),
     ("shellcheck", "no-suffix", {"tool": "#!/bin/bash\nif [ $x = 1 ]; then echo; fi\n"}, "tool:2"),
