@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "cgroup.h"
+#include "fds.h"
 #include "files.h"
 
 #define SPAWN_EXIT 126    /* exit status of a child that never became the task */
@@ -161,7 +162,7 @@ static const char *open_console(void)
 static const char *place_fds(const struct spawn_env *env)
 {
 	const int from[] = {env->link, env->dev};
-	unsigned first_free = SPAWN_LINK_FD;
+	unsigned first_free = FDS_SVCD;
 
 	for (unsigned i = 0; i < 2; i++) {
 		int parked;
@@ -174,12 +175,12 @@ static const char *place_fds(const struct spawn_env *env)
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		if (from[i] < 0) {
-			(void)close(SPAWN_LINK_FD + (int)i); /* may not be open */
+			(void)close(FDS_SVCD + (int)i); /* may not be open */
 			continue;
 		}
-		if (place_fd(SPAWN_PARK_FD + (int)i, SPAWN_LINK_FD + (int)i) != 0)
+		if (place_fd(SPAWN_PARK_FD + (int)i, FDS_SVCD + (int)i) != 0)
 			return "descriptor";
-		first_free = SPAWN_LINK_FD + i + 1;
+		first_free = FDS_SVCD + i + 1;
 	}
 	if (syscall(SYS_close_range, first_free, ~0U, 0) != 0)
 		return "close-range";

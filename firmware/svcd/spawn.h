@@ -9,9 +9,6 @@
 #include "err.h"
 #include "table.h"
 
-#define SPAWN_LINK_FD 3
-#define SPAWN_DEV_FD 4
-
 struct spawn_env {
 	bool is_host;
 	int link; /* this task's end of the link, -1 for none */

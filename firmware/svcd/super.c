@@ -17,6 +17,7 @@
 
 #include "cgroup.h"
 #include "console.h"
+#include "peers.h"
 #include "spawn.h"
 
 #define RECEIVE_BURST 32 /* messages of one task before the others get their turn */
@@ -90,6 +91,47 @@ static void wait_again(struct task *t, uint64_t ran_ms, uint64_t now_ms)
 	t->due_ms = now_ms + backoff_next_ms(&t->backoff, ran_ms);
 }
 
+static void kill_task(struct task *t, const char *reason)
+{
+	console_say("killing", "task=%s pid=%d reason=\"%s\"", t->spec->name, (int)t->pid,
+		    reason);
+	t->due_ms = SUPER_NEVER;
+	close_link(t);
+	(void)kill(t->pid, SIGKILL); /* fails only when it is dead: reaped next */
+}
+
+/* The running task with this number, NULL when there is none. */
+static struct task *task_of(struct super *s, enum ipc_task id)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->tasks[i].spec->id == id && s->tasks[i].link >= 0)
+			return &s->tasks[i];
+	}
+	return NULL;
+}
+
+/* Link a task that has just started to those that run already. */
+static void connect_task(struct super *s, const struct task *t)
+{
+	const struct table_link *l;
+
+	for (size_t i = 0; (l = table_link_at(i)) != NULL; i++) {
+		enum ipc_task id = t->spec->id, failed;
+		struct task *other;
+
+		if (l->a != id && l->b != id)
+			continue;
+		other = task_of(s, l->a == id ? l->b : l->a);
+		if (!other || peers_connect(t->link, id, other->link, other->spec->id,
+					    &failed) == ERR_OK)
+			continue;
+		console_say("no-link", "task=%s peer=%s error=\"%s\"", t->spec->name,
+			    other->spec->name, strerror(errno));
+		if (failed == other->spec->id)
+			kill_task(other, "does not read its messages");
+	}
+}
+
 static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 {
 	struct spawn_env env = {.is_host = s->is_host, .link = -1, .dev = -1};
@@ -121,6 +163,7 @@ static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 	t->state = t->spec->ready_ms != 0 ? TASK_STARTING : TASK_RUNNING;
 	t->due_ms = t->spec->ready_ms != 0 ? now_ms + t->spec->ready_ms : SUPER_NEVER;
 	console_say("started", "task=%s pid=%d", t->spec->name, (int)t->pid);
+	connect_task(s, t);
 out:
 	if (pair[0] >= 0)
 		(void)close(pair[0]);
@@ -128,15 +171,6 @@ out:
 		(void)close(pair[1]);
 	if (r != ERR_OK)
 		wait_again(t, 0, now_ms);
-}
-
-static void kill_task(struct task *t, const char *reason)
-{
-	console_say("killing", "task=%s pid=%d reason=\"%s\"", t->spec->name, (int)t->pid,
-		    reason);
-	t->due_ms = SUPER_NEVER;
-	close_link(t);
-	(void)kill(t->pid, SIGKILL); /* fails only when it is dead: reaped next */
 }
 
 /*
@@ -217,6 +251,18 @@ static void task_ready(struct task *t, const struct ipc_msg *m)
 	}
 }
 
+/* A task says that another one, which gate.c has found to be linked to it, sends
+ * it too many bad messages. */
+static void bad_peer(struct super *s, const struct task *from, const struct ipc_msg *m)
+{
+	enum ipc_task id = (enum ipc_task)m->body.p[0];
+	struct task *t = task_of(s, id);
+
+	console_say("bad-peer", "task=%s says=%s", ipc_task_name(id), from->spec->name);
+	if (t)
+		kill_task(t, "too many bad messages to a peer");
+}
+
 /*
  * Read what a task sent over its link, at most RECEIVE_BURST messages: a task
  * that floods does not keep the main loop from the watchdog and the others.
@@ -243,7 +289,10 @@ void super_receive(struct super *s, size_t i, uint64_t now_ms)
 		}
 		verdict = gate_judge(&t->gate, r, &m, now_ms, &why);
 		if (verdict == GATE_TAKE) {
-			task_ready(t, &m);
+			if (m.type == IPC_BAD_PEER)
+				bad_peer(s, t, &m);
+			else
+				task_ready(t, &m);
 		} else {
 			console_say("bad-message", "task=%s count=%u reason=\"%s\"",
 				    t->spec->name, t->gate.bad, err_text(why));

@@ -49,6 +49,33 @@ static const struct task_spec tasks[] = {
 #endif
 };
 
+/* A link to a task that this build does not have is never made. */
+static const struct table_link links[] = {
+	{IPC_TASK_policyd, IPC_TASK_webd},
+	{IPC_TASK_policyd, IPC_TASK_consoled},
+};
+
+/*
+ * The @i-th link, NULL past the end.
+ */
+const struct table_link *table_link_at(size_t i)
+{
+	return i < sizeof(links) / sizeof(links[0]) ? &links[i] : NULL;
+}
+
+/*
+ * Whether the table links these two tasks.
+ */
+bool table_is_linked(enum ipc_task a, enum ipc_task b)
+{
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		if ((links[i].a == a && links[i].b == b) ||
+		    (links[i].a == b && links[i].b == a))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Number of tasks of this build.
  */

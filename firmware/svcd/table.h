@@ -4,6 +4,7 @@
 #ifndef LUYTRE_SVCD_TABLE_H
 #define LUYTRE_SVCD_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "err.h"
@@ -12,8 +13,8 @@
 #define TABLE_TASKS_MAX 16
 
 enum task_flag {
-	TASK_LINK = 1 << 0,       /* descriptor 3: SEQPACKET link to svcd */
-	TASK_DEV_SOCKET = 1 << 1, /* descriptor 4: listening development socket */
+	TASK_LINK = 1 << 0,       /* FDS_SVCD: SEQPACKET link to svcd */
+	TASK_DEV_SOCKET = 1 << 1, /* FDS_DEV: listening development socket */
 	TASK_TERMINAL = 1 << 2,   /* own session on spec->tty; not in host mode */
 	TASK_ROOT = 1 << 3,       /* keeps uid 0 and all rights (development shell) */
 };
@@ -35,8 +36,16 @@ struct task_spec {
 	uint32_t ready_ms; /* first READY after start; 0: sends none */
 };
 
+/* Two tasks that svcd links to each other while both run. */
+struct table_link {
+	enum ipc_task a;
+	enum ipc_task b;
+};
+
 size_t table_size(void);
 const struct task_spec *table_at(size_t i);
+const struct table_link *table_link_at(size_t i);
+bool table_is_linked(enum ipc_task a, enum ipc_task b);
 int table_check(const struct task_spec *specs, size_t n, const char **why) MUST_CHECK;
 
 #endif
