@@ -38,13 +38,17 @@
 #include "datafs.h"
 #include "identity.h"
 #include "mounts.h"
+#include "spawn.h"
 #include "super.h"
+#include "tun.h"
 #include "watchdog.h"
 
 #define RUN_DIR "/run/luytre"
 #define DEV_SOCKET RUN_DIR "/dev.sock"
 #define POLICY_DIR "/conf/policy"
 #define POLICY_UID 901
+#define WEB_DIR "/conf/web"
+#define WEB_UID 902
 #define HOSTNAME "luytre"
 
 enum svcd_end { END_NONE, END_RESTART, END_POWER_OFF };
@@ -136,6 +140,13 @@ static void say_hello(void)
 #endif
 }
 
+/* What is kept, each part by one task alone. */
+static void make_conf(void)
+{
+	make_dir(POLICY_DIR, POLICY_UID, 0700);
+	make_dir(WEB_DIR, WEB_UID, 0700);
+}
+
 static void boot_board(struct svcd_state *s)
 {
 	mounts_make();
@@ -146,7 +157,7 @@ static void boot_board(struct svcd_state *s)
 	(void)reboot(RB_DISABLE_CAD); /* Ctrl-Alt-Del becomes SIGINT, if there is one */
 	s->watchdog = watchdog_open();
 	if (datafs_mount("conf", "/conf", s->watchdog) == ERR_OK)
-		make_dir(POLICY_DIR, POLICY_UID, 0700);
+		make_conf();
 	if (datafs_mount("log", "/log", s->watchdog) != ERR_OK)
 		console_say("degraded", "what=\"no log partition\"");
 }
@@ -154,7 +165,7 @@ static void boot_board(struct svcd_state *s)
 static void boot_host(void)
 {
 	say_hello();
-	make_dir(POLICY_DIR, POLICY_UID, 0700);
+	make_conf();
 }
 
 static void arm_timer(struct svcd_state *s)
@@ -279,8 +290,9 @@ int main(int argc, char **argv)
 		boot_board(&st);
 	make_dir(RUN_DIR, 0, 0755);
 	identity_write(RUN_DIR "/serial", argument(argc, argv, "serial="));
+	make_dir(SPAWN_EMPTY_DIR, 0, 0555);
 	dev_socket = open_dev_socket();
-	super_init(&st.super, st.is_host, dev_socket);
+	super_init(&st.super, st.is_host, dev_socket, tun_open());
 	super_start(&st.super, clock_ms());
 	while (!super_is_stopped(&st.super))
 		turn(&st);

@@ -17,6 +17,10 @@ enum task_flag {
 	TASK_DEV_SOCKET = 1 << 1, /* FDS_DEV: listening development socket */
 	TASK_TERMINAL = 1 << 2,   /* own session on spec->tty; not in host mode */
 	TASK_ROOT = 1 << 3,       /* keeps uid 0 and all rights (development shell) */
+	TASK_TUN = 1 << 4,        /* FDS_TUN: the TUN of mgmt_net.h */
+	TASK_ALONE = 1 << 5,      /* own network namespace with nothing in it, own root
+				   * folder with nothing in it; the program must be
+				   * linked statically */
 };
 
 struct task_spec {
@@ -26,6 +30,7 @@ struct task_spec {
 	const char *const *argv;
 	const char *const *envp;
 	const char *tty; /* TASK_TERMINAL only */
+	const char *folder; /* FDS_FOLDER: its own folder, opened; NULL for none */
 	unsigned flags;  /* enum task_flag */
 	uint32_t uid;    /* also the gid; no other group */
 	uint64_t caps;   /* the only capabilities it has, bit n = capability n */
