@@ -9,7 +9,7 @@
 
 #include "err.h"
 
-#define TLS_KEY_FINGERPRINT_BYTES 96 /* SHA-256, "AB:CD:...", with NUL */
+#define TLS_KEY_FINGERPRINT_BYTES 97 /* SHA-256, "AB:CD:...:", with NUL */
 #define TLS_KEY_FILE_MAX 2048
 
 struct tls_key {
