@@ -52,6 +52,11 @@ static int webd(void)
 	const struct loop_fds fds = {.svcd = FDS_SVCD, .tun = FDS_TUN};
 	int r;
 
+	/* no core, no debugger: the key is in this memory; the name is that of a
+	 * descriptor, because svcd starts us by one */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_NAME, "webd", 0, 0, 0) != 0)
+		return fail("process", ERR_SYS);
 	mbedtls_memory_buffer_alloc_init(tls_heap, sizeof(tls_heap));
 	if (psa_crypto_init() != PSA_SUCCESS)
 		return fail("crypto", ERR_INTERNAL);
@@ -78,9 +83,6 @@ static int webd(void)
 
 int main(int argc, char **argv)
 {
-	/* no core, no debugger: the key is in this memory */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-		return fail("dumpable", ERR_SYS);
 	if (argc == 2 && strcmp(argv[1], "webd") == 0)
 		return webd();
 	(void)fprintf(stderr, "mgmtd: is started by svcd with its role\n");

@@ -192,9 +192,13 @@ static const char *place_fds(const struct spawn_env *env)
 	return NULL;
 }
 
-/* No network and no files, before the rights go that this needs. */
-static const char *leave_all(void)
+/* No network and no files, before the rights go that this needs. The program is
+ * opened first: its file will not be seen any more. */
+static const char *leave_all(const struct task_spec *s, int *program)
 {
+	*program = open(s->path, O_PATH | O_CLOEXEC);
+	if (*program < 0)
+		return "program";
 	if (unshare(CLONE_NEWNET) != 0)
 		return "network-namespace";
 	if (chroot(SPAWN_EMPTY_DIR) != 0)
@@ -202,11 +206,7 @@ static const char *leave_all(void)
 	return NULL;
 }
 
-/*
- * Everything the child does before exec. Returns the step that failed.
- *
- * program  gets the program, open: the task may not see its file any more
- */
+/* Everything the child does before exec. Returns the step that failed. */
 static const char *child_setup(const struct task_spec *s, const struct spawn_env *env,
 			       int *program)
 {
@@ -235,10 +235,7 @@ static const char *child_setup(const struct task_spec *s, const struct spawn_env
 		return step;
 	if (set_limits(s) != 0)
 		return "limits";
-	*program = open(s->path, O_PATH | O_CLOEXEC);
-	if (*program < 0)
-		return "program";
-	step = (s->flags & TASK_ALONE) != 0 ? leave_all() : NULL;
+	step = (s->flags & TASK_ALONE) != 0 ? leave_all(s, program) : NULL;
 	if (!step)
 		step = drop_rights(s);
 	if (step)
@@ -274,8 +271,14 @@ int spawn_task(const struct task_spec *spec, const struct spawn_env *env, pid_t 
 	}
 	step = child_setup(spec, env, &program);
 	if (!step) {
-		(void)syscall(SYS_execveat, program, "", spec->argv, spec->envp,
-			      AT_EMPTY_PATH);
+		char *const *argv = (char *const *)(uintptr_t)spec->argv;
+		char *const *envp = (char *const *)(uintptr_t)spec->envp;
+
+		if (program >= 0)
+			(void)syscall(SYS_execveat, program, "", argv, envp,
+				      AT_EMPTY_PATH);
+		else
+			(void)execve(spec->path, argv, envp);
 		step = "exec";
 	}
 	(void)dprintf(STDERR_FILENO,
