@@ -35,7 +35,8 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-static struct http_conn *open_conn(void *ctx, unsigned place, const struct http_peer *peer)
+static struct http_conn *open_conn(void *ctx, unsigned place,
+				   const struct http_peer *peer)
 {
 	(void)ctx;
 	http_init(&loop.conns[place], &loop.http, peer);

@@ -140,8 +140,8 @@ static int make_cert(struct tls_key *k, int folder)
 	mbedtls_x509write_crt_free(&w);
 	if (n > 0)
 		r = save(folder, CERT_FILE, der + sizeof(der) - n, (size_t)n);
-	if (r == ERR_OK && mbedtls_x509_crt_parse_der(&k->cert, der + sizeof(der) - n,
-						      (size_t)n) != 0)
+	if (r == ERR_OK &&
+	    mbedtls_x509_crt_parse_der(&k->cert, der + sizeof(der) - n, (size_t)n) != 0)
 		r = ERR_INTERNAL;
 	return r;
 }

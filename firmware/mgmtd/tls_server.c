@@ -285,8 +285,8 @@ bool tls_server_run(uint64_t now_ms)
 
 	server.first = (server.first + 1) % TLS_SERVER_CONNS;
 	for (unsigned i = 0; i < TLS_SERVER_CONNS; i++)
-		more |= serve_place(
-			&server.places[(server.first + i) % TLS_SERVER_CONNS], now_ms);
+		more |= serve_place(&server.places[(server.first + i) % TLS_SERVER_CONNS],
+				    now_ms);
 	return more;
 }
 
@@ -309,8 +309,8 @@ static int configure(const struct tls_key *key)
 	mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_3);
 #endif
 	if (mbedtls_ssl_conf_own_cert(conf, cert, pk) != 0 ||
-	    mbedtls_ssl_conf_alpn_protocols(
-		    conf, (const char **)(uintptr_t)protocols) != 0)
+	    mbedtls_ssl_conf_alpn_protocols(conf, (const char **)(uintptr_t)protocols) !=
+		    0)
 		return ERR_NOMEM;
 	return ERR_OK;
 }

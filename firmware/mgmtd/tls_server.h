@@ -21,13 +21,14 @@ struct tls_server_counts {
 
 /* Where the connection in a place keeps its http side. */
 struct tls_server_ops {
-	struct http_conn *(*open)(void *ctx, unsigned place, const struct http_peer *peer);
+	struct http_conn *(*open)(void *ctx, unsigned place,
+				  const struct http_peer *peer);
 	void (*close)(void *ctx, unsigned place);
 	void *ctx;
 };
 
-int tls_server_open(const struct tls_key *key, const struct tls_server_ops *ops)
-	MUST_CHECK;
+int tls_server_open(const struct tls_key *key,
+		    const struct tls_server_ops *ops) MUST_CHECK;
 bool tls_server_run(uint64_t now_ms);
 const struct tls_server_counts *tls_server_counts(void);
 

@@ -7,9 +7,9 @@
  * came; `forward` sees it with its inside addresses on both ends and decides;
  * a translation permits nothing.
  *
- * The order in dstnat: management (compile_mgmt.c), "destination", then "prefix"; in srcnat: "prefix", then
- * "source". decide.c follows it. Each kernel rule has the entry's id as comment
- * and a counter, which counts flows.
+ * The order in dstnat: management (compile_mgmt.c), "destination", then "prefix"; in
+ * srcnat: "prefix", then "source". decide.c follows it. Each kernel rule has the entry's
+ * id as comment and a counter, which counts flows.
  */
 #include "compile_int.h"
 #include "expr.h"

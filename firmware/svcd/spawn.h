@@ -13,9 +13,9 @@
 
 struct spawn_env {
 	bool is_host;
-	int link; /* this task's end of the link, -1 for none */
-	int dev;  /* development socket, -1 for none */
-	int tun;  /* TUN of the management plane, -1 for none */
+	int link;   /* this task's end of the link, -1 for none */
+	int dev;    /* development socket, -1 for none */
+	int tun;    /* TUN of the management plane, -1 for none */
 	int folder; /* the task's own folder, -1 for none */
 };
 

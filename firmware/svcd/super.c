@@ -137,7 +137,8 @@ static void connect_task(struct super *s, const struct task *t)
 
 static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 {
-	struct spawn_env env = {.is_host = s->is_host, .link = -1, .dev = -1, .tun = -1, .folder = -1};
+	struct spawn_env env = {
+		.is_host = s->is_host, .link = -1, .dev = -1, .tun = -1, .folder = -1};
 	int pair[2] = {-1, -1};
 	int r;
 

@@ -29,11 +29,11 @@ struct task_spec {
 	const char *path;
 	const char *const *argv;
 	const char *const *envp;
-	const char *tty; /* TASK_TERMINAL only */
+	const char *tty;    /* TASK_TERMINAL only */
 	const char *folder; /* FDS_FOLDER: its own folder, opened; NULL for none */
-	unsigned flags;  /* enum task_flag */
-	uint32_t uid;    /* also the gid; no other group */
-	uint64_t caps;   /* the only capabilities it has, bit n = capability n */
+	unsigned flags;     /* enum task_flag */
+	uint32_t uid;       /* also the gid; no other group */
+	uint64_t caps;      /* the only capabilities it has, bit n = capability n */
 	uint32_t files_max;
 	uint32_t file_size_max_mib;
 	uint32_t pids_max; /* 1: it cannot fork (board only, by cgroup) */

@@ -66,9 +66,9 @@
 #define LWIP_WND_SCALE 0
 #define LWIP_TCP_KEEPALIVE 1
 #define TCP_LISTEN_BACKLOG 1
-#define TCP_MSL 3000UL   /* a SYN that meets TIME_WAIT is not answered */
-#define TCP_MAXRTX 8     /* about a minute without an answer */
-#define TCP_SYNMAXRTX 2  /* half-open connections go after some seconds */
+#define TCP_MSL 3000UL  /* a SYN that meets TIME_WAIT is not answered */
+#define TCP_MAXRTX 8    /* about a minute without an answer */
+#define TCP_SYNMAXRTX 2 /* half-open connections go after some seconds */
 #define LWIP_TCP_PCB_NUM_EXT_ARGS 0
 #define LWIP_RANDOMIZE_INITIAL_LOCAL_PORTS 1
 

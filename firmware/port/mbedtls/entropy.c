@@ -11,9 +11,10 @@
  * Random bytes for PSA and, through it, for TLS. Waits until the kernel's
  * generator is seeded.
  */
-psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context,
-					     uint8_t *output, size_t output_size,
-					     size_t *output_length)
+psa_status_t
+mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context,
+				uint8_t *output, size_t output_size,
+				size_t *output_length)
 {
 	size_t done = 0;
 
