@@ -25,9 +25,10 @@ CPPFLAGS := -D_GNU_SOURCE -Ifirmware/include -Ifirmware -Ifirmware/lib -include 
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 
 # Daemons: one folder each, every .c file of it; LIBS_name is what it links.
-DAEMONS := svcd policyd devctl mgmtd
+DAEMONS := svcd policyd consoled devctl mgmtd
 LIBS_svcd :=
 LIBS_policyd := -lnftnl -lmnl -ljansson
+LIBS_consoled :=
 LIBS_devctl :=
 LIBS_mgmtd = $(PORT_LIBS)
 

@@ -12,12 +12,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "intake.h"
 #include "ipc.h"
+#include "report.h"
 #include "say.h"
 #include "wg.h"
 
@@ -188,6 +190,26 @@ static int end_trial(const struct server *s, const struct peer *p,
 	return ipc_send(p->fd, IPC_TRIAL_RESULT, m->seq, span_of(body, b.n), -1);
 }
 
+static int send_report(const struct server *s, const struct peer *p,
+		       const struct ipc_msg *m)
+{
+	uint8_t body[4];
+	struct sbuf b;
+	int fd = -1, r = report_make(&s->in->engine, m->body.p[0], &fd);
+
+	if (r == ERR_TYPE)
+		return r;
+	if (r != ERR_OK) /* the message has a descriptor in any case: an empty one */
+		fd = memfd_create("report", MFD_CLOEXEC);
+	if (fd < 0)
+		return ERR_SYS;
+	sbuf_init(&b, body, sizeof(body));
+	sbuf_put_le32(&b, (uint32_t)r);
+	r = ipc_send(p->fd, IPC_REPORT, m->seq, span_of(body, b.n), fd);
+	(void)close(fd);
+	return r;
+}
+
 /* One message of a peer; anything but ERR_OK makes it a bad one. */
 static int serve_message(const struct server *s, struct peer *p, const struct ipc_msg *m)
 {
@@ -201,6 +223,8 @@ static int serve_message(const struct server *s, struct peer *p, const struct ip
 		return put_artifact(s, p, m);
 	if (m->type == IPC_STATUS_GET)
 		return send_status(s, p, m->seq);
+	if (m->type == IPC_REPORT_GET)
+		return send_report(s, p, m);
 	return end_trial(s, p, m);
 }
 

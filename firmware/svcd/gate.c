@@ -26,6 +26,8 @@ static int body_check(const struct gate *g, const struct ipc_msg *m)
 		}
 		return ERR_REFUSED;
 	}
+	if (m->type == IPC_EVENT || m->type == IPC_RESTART)
+		return ERR_OK;
 	if (m->type != IPC_READY)
 		return ERR_REFUSED;
 	switch (m->body.p[0]) {

@@ -157,6 +157,18 @@ static const char *open_console(void)
 	return NULL;
 }
 
+/* The task that talks to the person at the console: reads it, too. */
+static const char *open_console_both(void)
+{
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return "console";
+	if (place_fd(fd, STDIN_FILENO) != 0 || place_fd(fd, STDOUT_FILENO) != 0)
+		return "descriptor";
+	return NULL;
+}
+
 #pragma GCC diagnostic pop
 
 /* Put the task's descriptors where it expects them and close all others. */
@@ -229,6 +241,8 @@ static const char *child_setup(const struct task_spec *s, const struct spawn_env
 	step = (s->flags & TASK_TERMINAL) != 0 ? open_terminal(s->tty)
 	       : env->is_host                  ? NULL
 					       : open_console();
+	if (!step && (s->flags & TASK_CONSOLE) != 0)
+		step = open_console_both();
 	if (!step)
 		step = place_fds(env);
 	if (step)

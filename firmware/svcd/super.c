@@ -54,6 +54,8 @@ static bool is_wanted(const struct super *s, const struct task_spec *spec)
 {
 	if ((spec->flags & TASK_TUN) != 0 && s->tun < 0)
 		return false;
+	if ((spec->flags & TASK_CONSOLE) != 0)
+		return access("/dev/console", R_OK | W_OK) == 0;
 	if ((spec->flags & TASK_TERMINAL) == 0)
 		return true;
 	return !s->is_host && access(spec->tty, R_OK | W_OK) == 0;
@@ -69,7 +71,9 @@ void super_start(struct super *s, uint64_t now_ms)
 
 		if (!is_wanted(s, t->spec)) {
 			console_say("skipped", "task=%s without=%s", t->spec->name,
-				    t->spec->tty ? t->spec->tty : "tun");
+				    t->spec->tty                      ? t->spec->tty
+				    : (t->spec->flags & TASK_TUN) != 0 ? "tun"
+								       : "/dev/console");
 			continue;
 		}
 		if (!s->is_host && cgroup_make(t->spec) != ERR_OK)
@@ -273,6 +277,27 @@ static void bad_peer(struct super *s, const struct task *from, const struct ipc_
 		kill_task(t, "too many bad messages to a peer");
 }
 
+static void task_event(const struct task *t, const struct ipc_msg *m)
+{
+	char text[300];
+
+	console_escape(m->body, text, sizeof(text));
+	console_say("event", "task=%s text=\"%s\"", t->spec->name, text);
+}
+
+/* A message that gate.c let through. */
+static void take_message(struct super *s, struct task *t, const struct ipc_msg *m)
+{
+	if (m->type == IPC_BAD_PEER)
+		bad_peer(s, t, m);
+	else if (m->type == IPC_EVENT)
+		task_event(t, m);
+	else if (m->type == IPC_RESTART)
+		s->wants_restart = true;
+	else
+		task_ready(t, m);
+}
+
 /*
  * Read what a task sent over its link, at most RECEIVE_BURST messages: a task
  * that floods does not keep the main loop from the watchdog and the others.
@@ -299,10 +324,7 @@ void super_receive(struct super *s, size_t i, uint64_t now_ms)
 		}
 		verdict = gate_judge(&t->gate, r, &m, now_ms, &why);
 		if (verdict == GATE_TAKE) {
-			if (m.type == IPC_BAD_PEER)
-				bad_peer(s, t, &m);
-			else
-				task_ready(t, &m);
+			take_message(s, t, &m);
 		} else {
 			console_say("bad-message", "task=%s count=%u reason=\"%s\"",
 				    t->spec->name, t->gate.bad, err_text(why));

@@ -36,6 +36,7 @@ struct super {
 	struct task tasks[TABLE_TASKS_MAX];
 	size_t n;
 	bool is_host;
+	bool wants_restart; /* a person asked for it at the console */
 	bool is_stopping;
 	bool is_killing; /* stopping, and SIGKILL was sent */
 	uint64_t stop_due_ms;

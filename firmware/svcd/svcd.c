@@ -46,9 +46,9 @@
 #define RUN_DIR "/run/luytre"
 #define DEV_SOCKET RUN_DIR "/dev.sock"
 #define POLICY_DIR "/conf/policy"
-#define POLICY_UID 901
 #define WEB_DIR "/conf/web"
-#define WEB_UID 902
+#define CONSOLE_DIR "/conf/console"
+#define FACTORY_CONSOLE "/conf/factory/console"
 #define HOSTNAME "luytre"
 
 enum svcd_end { END_NONE, END_RESTART, END_POWER_OFF };
@@ -102,6 +102,19 @@ static void make_dir(const char *path, uint32_t uid, mode_t mode)
 		console_say("no-folder", "path=%s error=\"%s\"", path, strerror(errno));
 }
 
+/* What tasks own below /conf. The flashing tool leaves the first account of the
+ * console; it cannot know our users. */
+static void make_conf(void)
+{
+	make_dir(POLICY_DIR, TABLE_POLICYD_UID, 0700);
+	make_dir(WEB_DIR, TABLE_WEBD_UID, 0700);
+	make_dir(CONSOLE_DIR, TABLE_CONSOLED_UID, 0700);
+	if (lchown(FACTORY_CONSOLE, TABLE_CONSOLED_UID, TABLE_CONSOLED_UID) != 0 &&
+	    errno != ENOENT && errno != ENOTDIR)
+		console_say("no-file", "path=" FACTORY_CONSOLE " error=\"%s\"",
+			    strerror(errno));
+}
+
 #if CONFIG_PROFILE_DEV
 /* The development socket: listens for root only, policyd accepts. */
 static int open_dev_socket(void)
@@ -140,13 +153,6 @@ static void say_hello(void)
 #endif
 }
 
-/* What is kept, each part by one task alone. */
-static void make_conf(void)
-{
-	make_dir(POLICY_DIR, POLICY_UID, 0700);
-	make_dir(WEB_DIR, WEB_UID, 0700);
-}
-
 static void boot_board(struct svcd_state *s)
 {
 	mounts_make();
@@ -183,7 +189,7 @@ static void arm_timer(struct svcd_state *s)
 	(void)timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &its, NULL);
 }
 
-static void take_signals(struct svcd_state *s, uint64_t now_ms)
+static void take_signals(struct svcd_state *s)
 {
 	struct signalfd_siginfo si;
 
@@ -201,11 +207,18 @@ static void take_signals(struct svcd_state *s, uint64_t now_ms)
 			break; /* SIGCHLD: super_reap() runs every turn; SIGHUP: none */
 		}
 	}
-	if (s->end != END_NONE && !s->super.is_stopping) {
-		console_say("stopping", "for=%s",
-			    s->end == END_RESTART ? "restart" : "power-off");
-		super_stop(&s->super, now_ms);
-	}
+}
+
+/* Stop all tasks when a signal or a person asked for it. */
+static void stop_if_asked(struct svcd_state *s, uint64_t now_ms)
+{
+	if (s->super.wants_restart && s->end == END_NONE)
+		s->end = END_RESTART;
+	if (s->end == END_NONE || s->super.is_stopping)
+		return;
+	console_say("stopping", "for=%s",
+		    s->end == END_RESTART ? "restart" : "power-off");
+	super_stop(&s->super, now_ms);
 }
 
 /* One turn: wait for something, then do all that is due. */
@@ -226,11 +239,12 @@ static void turn(struct svcd_state *s)
 	if (fds[1].revents != 0 &&
 	    read(s->timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		console_say("timer", "error=\"%s\"", strerror(errno));
-	take_signals(s, now_ms);
+	take_signals(s);
 	for (size_t i = 0; i < s->super.n; i++) {
 		if (fds[2 + i].revents != 0 && s->super.tasks[i].link == fds[2 + i].fd)
 			super_receive(&s->super, i, now_ms);
 	}
+	stop_if_asked(s, now_ms);
 	super_reap(&s->super, now_ms);
 	super_tick(&s->super, now_ms);
 	if (now_ms >= s->feed_due_ms) {

@@ -10,6 +10,7 @@
 static const char *const no_env[] = {NULL};
 static const char *const policyd_argv[] = {"policyd", NULL};
 static const char *const webd_argv[] = {"mgmtd", "webd", NULL};
+static const char *const consoled_argv[] = {"consoled", NULL};
 #if CONFIG_PROFILE_DEV
 static const char *const shell_argv[] = {"-sh", NULL};
 static const char *const shell_env[] = {"PATH=/usr/sbin:/usr/bin:/usr/libexec/luytre",
@@ -25,7 +26,7 @@ static const struct task_spec tasks[] = {
 		.argv = policyd_argv,
 		.envp = no_env,
 		.flags = TASK_LINK | TASK_DEV_SOCKET,
-		.uid = 901,
+		.uid = TABLE_POLICYD_UID,
 		.caps = CAP(NET_ADMIN),
 		.files_max = 64,
 		.file_size_max_mib = 64,
@@ -41,12 +42,26 @@ static const struct task_spec tasks[] = {
 		.envp = no_env,
 		.folder = "/conf/web",
 		.flags = TASK_LINK | TASK_TUN | TASK_ALONE,
-		.uid = 902,
+		.uid = TABLE_WEBD_UID,
 		.files_max = 64,
 		.file_size_max_mib = 4,
 		.pids_max = 1,
 		.oom_score_adj = 300,
 		.ready_ms = 60000, /* the first one waits for random numbers */
+	},
+	{
+		.name = "consoled",
+		.id = IPC_TASK_consoled,
+		.path = LIBEXEC "consoled",
+		.argv = consoled_argv,
+		.envp = no_env,
+		.flags = TASK_LINK | TASK_CONSOLE,
+		.uid = TABLE_CONSOLED_UID,
+		.files_max = 16,
+		.file_size_max_mib = 8,
+		.pids_max = 1,
+		.oom_score_adj = -500,
+		.ready_ms = 30000,
 	},
 #if CONFIG_PROFILE_DEV
 	{

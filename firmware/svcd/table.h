@@ -11,11 +11,15 @@
 #include "lib/ipc.h"
 
 #define TABLE_TASKS_MAX 16
+#define TABLE_POLICYD_UID 901
+#define TABLE_WEBD_UID 902
+#define TABLE_CONSOLED_UID 903
 
 enum task_flag {
 	TASK_LINK = 1 << 0,       /* FDS_SVCD: SEQPACKET link to svcd */
 	TASK_DEV_SOCKET = 1 << 1, /* FDS_DEV: listening development socket */
 	TASK_TERMINAL = 1 << 2,   /* own session on spec->tty; not in host mode */
+	TASK_CONSOLE = 1 << 4,    /* descriptors 0, 1: the console, both ways */
 	TASK_ROOT = 1 << 3,       /* keeps uid 0 and all rights (development shell) */
 	TASK_TUN = 1 << 4,        /* FDS_TUN: the TUN of mgmt_net.h */
 	TASK_ALONE = 1 << 5,      /* own network namespace with nothing in it, own root
