@@ -5,7 +5,8 @@
 #include "wipe.h"
 
 #if !defined(MBEDTLS_MD_C) || !defined(MBEDTLS_SHA1_C)
-#error "one-time passwords need HMAC and SHA-1: what authenticator programs know"
+_Static_assert(
+	0, "one-time passwords need HMAC and SHA-1: what authenticator programs know");
 #endif
 
 /*
