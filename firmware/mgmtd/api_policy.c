@@ -257,7 +257,7 @@ static void put_answer(struct http_conn *c, const struct http_answer *a)
 	if (c->api == API_APPLY || c->api == API_KEYSET || c->api == API_COMMAND) {
 		json_u64(&o, "version", a->version);
 		json_text(&o, "text", a->text);
-		if (code.n)
+		if (code.n && c->api == API_APPLY)
 			json_text(&o, "confirm", code);
 		else
 			json_nil(&o, "confirm");
