@@ -55,7 +55,7 @@ static void begin(void)
 	rig.now_ms = start.now_ms;
 	rig.utc_s = start.utc_s;
 	rig_tick(&rig, 0);
-	rig.ask = 0;
+	rig.ask = HTTP_ASK_STATUS;
 	rig_connect(&rig);
 }
 

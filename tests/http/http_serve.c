@@ -340,7 +340,7 @@ static void pump(struct link *l)
 
 		if (n > 0)
 			l->out_at += (size_t)n;
-		else if (errno != EAGAIN)
+		else if (n == 0 || errno != EAGAIN)
 			drop(l);
 	} else if (http_wants_close(&l->conn)) {
 		(void)shutdown(l->fd, SHUT_WR);

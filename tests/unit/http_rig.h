@@ -296,7 +296,7 @@ static inline unsigned rig_try(struct rig *g, const char *name, const char *word
 
 	g->cookie[0] = g->csrf[0] = '\0';
 	if (has_code) {
-		rig_tick(g, TOTP_PERIOD_S * 1000);
+		rig_tick(g, (uint64_t)TOTP_PERIOD_S * 1000);
 		rig_connect(g);
 		rig_code(g, code);
 		(void)snprintf(body, sizeof(body),
