@@ -516,11 +516,14 @@ static void orders_reach_policyd_as_they_are(void **state)
 	assert_int_equal(rig_answer(&rig, ERR_SIGNATURE, "signature does not verify"),
 			 409);
 	assert_true(rig_has(&rig, "signature does not verify"));
+	assert_int_equal(rig_call(&rig, "POST", "/api/apply", "luytre again"), 0);
+	assert_int_equal(rig_answer(&rig, ERR_ALREADY, "accepted before confirm=7"), 200);
+	assert_true(rig_has(&rig, "\"confirm\":\"7\""));
 	assert_int_equal(rig_call(&rig, "POST", "/api/confirm", "{\"code\":\"123456\"}"),
 			 0);
 	assert_memory_equal(rig.asked, "123456", 6);
 	assert_int_equal(rig_answer(&rig, ERR_OK, "serial=9"), 200);
-	assert_int_equal(rig.events[HTTP_EV_ORDER], 3);
+	assert_int_equal(rig.events[HTTP_EV_ORDER], 4);
 }
 
 static void rates_are_exact(void **state)
