@@ -47,9 +47,12 @@ do-build:
 # daemon that defines main() is left out.
 UNIT_SRC := $(wildcard tests/unit/test_$(or $(TEST_T:test_%=%),*).c)
 main_of = $(shell grep -l '^int main' firmware/$(1)/*.c 2>/dev/null)
-daemon_src = $(filter-out $(call main_of,$(1)),$(wildcard firmware/$(1)/*.c))
+# "http" is the part of mgmtd that knows bytes only: no network, no TLS.
+HTTP_SRC := $(foreach w,account api http json session,$(wildcard firmware/mgmtd/$(w)*.c))
+daemon_src = $(if $(filter http,$(1)),$(HTTP_SRC),\
+	$(filter-out $(call main_of,$(1)),$(wildcard firmware/$(1)/*.c)))
 # Daemons whose name is a test's first word: test_policyd_compile -> policyd.
-daemon_of = $(filter $(firstword $(subst _, ,$(1))),$(DAEMONS))
+daemon_of = $(filter $(firstword $(subst _, ,$(1))),$(DAEMONS) http)
 link_words = $(shell sed -n 's,^.*[* ]link: *\([^*]*\).*$$,\1,p' $(1))
 
 UNIT_FLAGS := $(CFLAGS)
@@ -93,12 +96,15 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(T_OUT)/fuzz/%)
 
 GOLDEN_SRC := tests/golden/policyd_dump.c
 BENCH_SRC := tests/bench/policyd_load.c
-TEST_GOALS := $(filter do-unit do-san do-golden golden-update do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
+# The web server over plain TCP, for browsers and tests/http/run.
+HTTP_SERVE := $(T_OUT)/unit/http_serve
+TEST_GOALS := $(filter do-unit do-san do-http do-browser do-golden golden-update do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
 ifneq ($(TEST_GOALS),)
 $(foreach s,$(UNIT_SRC),$(eval $(call PROGRAM,unit,$(s),gcc $(UNIT_FLAGS) $(LDFLAGS))) \
 	$(eval $(call PROGRAM,san,$(s),gcc $(SAN_FLAGS))))
 $(eval $(call PROGRAM,unit,$(GOLDEN_SRC),gcc $(UNIT_FLAGS) $(LDFLAGS)))
 $(eval $(call PROGRAM,unit,$(BENCH_SRC),gcc $(UNIT_FLAGS) $(LDFLAGS)))
+$(eval $(call PROGRAM,unit,tests/http/http_serve.c,gcc $(UNIT_FLAGS) $(LDFLAGS)))
 $(foreach s,$(FUZZ_SRC),$(eval $(call PROGRAM,fuzz,$(s),$(FUZZ_LINK))))
 endif
 
@@ -118,3 +124,14 @@ do-fuzz: $(FUZZ_BIN)
 
 do-mutants:
 	@tests/fuzz/run-mutants $(FUZZ_SRC)
+
+# The web interface in Chromium; policyd and sign judge what its editor makes.
+.PHONY: do-http
+do-http: $(HTTP_SERVE)
+	@tests/http/run
+
+.PHONY: do-browser browser
+do-browser: $(SIGN) $(TEST_KEYSET) $(O)/sbin/policyd $(HTTP_SERVE)
+	@tests/browser/run $(T)
+browser:
+	@T="$(T)" tests/run browser

@@ -17,8 +17,8 @@
 static const struct ipc_rule rules[] = {
 #define MSG(name_, number, sender_, receiver_, min, max, fds_, rate)                     \
 	{.type = (number),                                                               \
-	 .sender = IPC_TASK_##sender_,                                                   \
-	 .receiver = IPC_TASK_##receiver_,                                               \
+	 .senders = IPC_SET_##sender_,                                                   \
+	 .receivers = IPC_SET_##receiver_,                                               \
 	 .min_bytes = (min),                                                             \
 	 .max_bytes = (max),                                                             \
 	 .fds = (fds_),                                                                  \
@@ -27,6 +27,10 @@ static const struct ipc_rule rules[] = {
 #include "msg.def"
 #undef MSG
 };
+
+#define TASK(name, number) _Static_assert((number) < 8, #name ": a set has 8 bits");
+#include "msg.def"
+#undef TASK
 
 #define MSG(name, number, sender, receiver, min, max, fds, rate)                         \
 	_Static_assert((max) + IPC_HEADER_BYTES <= IPC_MAX_BYTES, #name " too long");    \
@@ -73,6 +77,14 @@ const char *ipc_task_name(unsigned task)
 }
 
 /*
+ * Whether @task is in a set of msg.def. A number that no task has is in none.
+ */
+bool ipc_set_has(unsigned set, enum ipc_task task)
+{
+	return (unsigned)task < 8 && (set >> task & 1) != 0;
+}
+
+/*
  * Decode one packet.
  *
  * @packet  header and payload, borrowed by @m->body
@@ -115,8 +127,8 @@ int ipc_check(const struct ipc_msg *m, enum ipc_task sender, enum ipc_task recei
 
 	if (!rule)
 		return ERR_TYPE;
-	if ((rule->sender != IPC_TASK_ANY && rule->sender != sender) ||
-	    rule->receiver != receiver)
+	if (!ipc_set_has(rule->senders, sender) ||
+	    !ipc_set_has(rule->receivers, receiver))
 		return ERR_REFUSED;
 	if (m->body.n < rule->min_bytes || m->body.n > rule->max_bytes)
 		return ERR_RANGE;

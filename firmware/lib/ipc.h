@@ -5,6 +5,7 @@
 #ifndef LUYTRE_IPC_H
 #define LUYTRE_IPC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "err.h"
@@ -18,6 +19,18 @@ enum ipc_task {
 #include "msg.def"
 #undef TASK
 	IPC_TASK_ANY = 255
+};
+
+/* Sets of tasks, as msg.def names them: bit n is task n. */
+enum ipc_set {
+#define BIT(name) (1U << IPC_TASK_##name)
+#define TASK(name, number) IPC_SET_##name = BIT(name),
+#define SET(name, bits) IPC_SET_##name = (bits),
+#include "msg.def"
+#undef SET
+#undef TASK
+#undef BIT
+	IPC_SET_ANY = 0xff
 };
 
 enum ipc_type {
@@ -35,10 +48,17 @@ enum ready_state {
 
 enum art_kind { ART_CONFIG = 1, ART_KEYSET = 2, ART_COMMAND = 3 };
 
+/* What a REPORT is about. */
+enum report_kind {
+	REPORT_CONFIG = 1, /* the configuration in force, canonical */
+	REPORT_COUNTERS,   /* packets and bytes of its rules and of built-in ones */
+	REPORT_CONTROLS    /* controls of its level profile, and whether they are met */
+};
+
 struct ipc_rule {
 	uint16_t type;
-	uint8_t sender;   /* enum ipc_task */
-	uint8_t receiver; /* enum ipc_task */
+	uint8_t senders;   /* enum ipc_set */
+	uint8_t receivers; /* enum ipc_set */
 	uint16_t min_bytes;
 	uint16_t max_bytes;
 	uint8_t fds;
@@ -63,6 +83,7 @@ struct ipc_rate {
 const struct ipc_rule *ipc_rule_find(uint16_t type);
 const struct ipc_rule *ipc_rule_at(size_t i);
 const char *ipc_task_name(unsigned task);
+bool ipc_set_has(unsigned set, enum ipc_task task);
 int ipc_decode(struct span packet, struct ipc_msg *m) MUST_CHECK;
 int ipc_check(const struct ipc_msg *m, enum ipc_task sender,
 	      enum ipc_task receiver) MUST_CHECK;

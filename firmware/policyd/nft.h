@@ -29,6 +29,7 @@ enum nft_step {
 int nft_open(struct nft *n) MUST_CHECK;
 void nft_close(struct nft *n);
 int nft_read(struct nft *n, struct prog *out) MUST_CHECK;
+int nft_read_rules(struct nft *n, struct prog *out) MUST_CHECK;
 int nft_generation(struct nft *n, uint32_t *generation) MUST_CHECK;
 int nft_build(struct nft *n, const struct prog *old, const struct prog *new,
 	      enum nft_step step) MUST_CHECK;

@@ -295,7 +295,7 @@ static int read_sets(struct nft *n, struct dump *d)
 	return r;
 }
 
-static int read_once(struct nft *n, struct prog *out)
+static int read_once(struct nft *n, struct prog *out, bool has_sets)
 {
 	struct dump d = {.prog = out};
 	uint8_t buf[1024];
@@ -309,7 +309,7 @@ static int read_once(struct nft *n, struct prog *out)
 		mnl_attr_put_strz(h, NFTA_RULE_TABLE, PROG_TABLE);
 		r = run(n, h, on_rule, &d);
 	}
-	if (r == ERR_OK)
+	if (r == ERR_OK && has_sets)
 		r = read_sets(n, &d);
 	if (r == ERR_NOENT) /* no such table: nothing in it */
 		r = ERR_OK;
@@ -319,6 +319,18 @@ static int read_once(struct nft *n, struct prog *out)
 		r = ERR_NOMEM;
 	if (r != ERR_OK)
 		prog_clear(out);
+	return r;
+}
+
+static int read_all(struct nft *n, struct prog *out, bool has_sets)
+{
+	int r = ERR_BUSY;
+
+	for (int i = 0; r == ERR_BUSY && i < READ_TRIES; i++)
+		r = read_once(n, out, has_sets);
+	if (r != ERR_OK)
+		(void)snprintf(n->why, sizeof(n->why), "reading the table back: %s",
+			       err_text(r));
 	return r;
 }
 
@@ -335,14 +347,17 @@ static int read_once(struct nft *n, struct prog *out)
  */
 int nft_read(struct nft *n, struct prog *out)
 {
-	int r = ERR_BUSY;
+	return read_all(n, out, true);
+}
 
-	for (int i = 0; r == ERR_BUSY && i < READ_TRIES; i++)
-		r = read_once(n, out);
-	if (r != ERR_OK)
-		(void)snprintf(n->why, sizeof(n->why), "reading the table back: %s",
-			       err_text(r));
-	return r;
+/*
+ * Read chains and rules of our table without its sets: for their counters.
+ *
+ * Otherwise as nft_read().
+ */
+int nft_read_rules(struct nft *n, struct prog *out)
+{
+	return read_all(n, out, false);
 }
 
 static int on_generation(const struct nlmsghdr *h, void *data)

@@ -21,6 +21,7 @@
 
 #include "compile.h"
 #include "engine.h"
+#include "fds.h"
 #include "file.h"
 #include "intake.h"
 #include "listing.h"
@@ -138,12 +139,12 @@ static bool is_open(int fd)
 int main(int argc, char **argv)
 {
 	static struct intake in; /* large */
-	int dev = is_open(SERVE_DEV_FD) ? SERVE_DEV_FD : -1;
+	int dev = is_open(FDS_DEV) ? FDS_DEV : -1;
 	int r;
 
 	if (argc > 1)
 		return command(argc, argv);
-	if (!is_open(SERVE_LINK_FD)) {
+	if (!is_open(FDS_SVCD)) {
 		(void)fprintf(stderr, "policyd: is started by svcd; --help\n");
 		return 2;
 	}
@@ -157,9 +158,9 @@ int main(int argc, char **argv)
 		engine_close(&in.engine);
 		return 1;
 	}
-	r = serve_ready(&in.engine, SERVE_LINK_FD);
+	r = serve_ready(&in.engine, FDS_SVCD);
 	if (r == ERR_OK)
-		r = serve_run(&in, SERVE_LINK_FD, dev);
+		r = serve_run(&in, FDS_SVCD, dev);
 	engine_close(&in.engine);
 	return r == ERR_NOENT ? 0 : 1;
 }

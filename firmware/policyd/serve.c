@@ -1,7 +1,9 @@
 /*
  * DESIGN: one thread, one poll loop; a configuration is applied to its end
- * before the next message is read. A peer that sends anything bad is closed;
- * nothing that a peer sends ends policyd.
+ * before the next message is read. A development tool that sends anything bad is
+ * closed. A task that svcd linked to us is dropped after SERVE_BAD_MAX bad
+ * messages and svcd is told, who restarts it. Who a peer is follows from its
+ * descriptor; nothing that a peer sends ends policyd.
  */
 #include "serve.h"
 
@@ -10,26 +12,35 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "intake.h"
 #include "ipc.h"
+#include "report.h"
 #include "say.h"
 #include "wg.h"
 
 #define STATUS_BYTES 4000 /* most that a STATUS message takes: include/msg.def */
 
+/* Peers that svcd links to us, then the development tools. */
+static const enum ipc_task linked[] = {IPC_TASK_webd, IPC_TASK_consoled};
+#define LINKED_COUNT (sizeof(linked) / sizeof(linked[0]))
+#define PEERS_MAX (LINKED_COUNT + SERVE_DEV_MAX)
+
 struct peer {
-	int fd; /* -1 = free */
+	int fd; /* -1 = not there */
+	enum ipc_task task;
+	unsigned bad; /* messages over this link */
 	struct ipc_rate rate;
 };
 
 struct server {
 	struct intake *in;
 	int link, dev;
-	struct peer peers[SERVE_PEERS_MAX];
+	struct peer peers[PEERS_MAX];
 };
 
 static uint64_t now_ms(void)
@@ -42,8 +53,17 @@ static uint64_t now_ms(void)
 
 static void drop_peer(struct peer *p)
 {
-	(void)close(p->fd);
+	if (p->fd >= 0)
+		(void)close(p->fd);
 	p->fd = -1;
+}
+
+static void set_peer(struct peer *p, int fd)
+{
+	drop_peer(p);
+	p->fd = fd;
+	p->bad = 0;
+	memset(&p->rate, 0, sizeof(p->rate));
 }
 
 /*
@@ -169,10 +189,30 @@ static int end_trial(const struct server *s, const struct peer *p,
 	return ipc_send(p->fd, IPC_TRIAL_RESULT, m->seq, span_of(body, b.n), -1);
 }
 
-/* One message of a development tool; anything but ERR_OK closes it. */
+static int send_report(const struct server *s, const struct peer *p,
+		       const struct ipc_msg *m)
+{
+	uint8_t body[4];
+	struct sbuf b;
+	int fd = -1, r = report_make(&s->in->engine, m->body.p[0], &fd);
+
+	if (r == ERR_TYPE)
+		return r;
+	if (r != ERR_OK) /* the message has a descriptor in any case: an empty one */
+		fd = memfd_create("report", MFD_CLOEXEC);
+	if (fd < 0)
+		return ERR_SYS;
+	sbuf_init(&b, body, sizeof(body));
+	sbuf_put_le32(&b, (uint32_t)r);
+	r = ipc_send(p->fd, IPC_REPORT, m->seq, span_of(body, b.n), fd);
+	(void)close(fd);
+	return r;
+}
+
+/* One message of a peer; anything but ERR_OK makes it a bad one. */
 static int serve_message(const struct server *s, struct peer *p, const struct ipc_msg *m)
 {
-	int r = ipc_check(m, IPC_TASK_dev, IPC_TASK_policyd);
+	int r = ipc_check(m, p->task, IPC_TASK_policyd);
 
 	if (r == ERR_OK)
 		r = ipc_rate_check(&p->rate, m->type, now_ms());
@@ -182,7 +222,27 @@ static int serve_message(const struct server *s, struct peer *p, const struct ip
 		return put_artifact(s, p, m);
 	if (m->type == IPC_STATUS_GET)
 		return send_status(s, p, m->seq);
+	if (m->type == IPC_REPORT_GET)
+		return send_report(s, p, m);
 	return end_trial(s, p, m);
+}
+
+static void bad_message(const struct server *s, struct peer *p, int reason)
+{
+	const uint8_t body[1] = {(uint8_t)p->task};
+
+	p->bad++;
+	say("bad-message", "from=%s count=%u reason=\"%s\"", ipc_task_name(p->task),
+	    p->bad, err_text(reason));
+	if (p->task == IPC_TASK_dev) {
+		drop_peer(p);
+		return;
+	}
+	if (p->bad < SERVE_BAD_MAX)
+		return;
+	drop_peer(p);
+	if (ipc_send(s->link, IPC_BAD_PEER, 0, span_of(body, sizeof(body)), -1) != ERR_OK)
+		say("not-told", "to=svcd message=BAD_PEER");
 }
 
 static void serve_peer(const struct server *s, struct peer *p)
@@ -198,9 +258,10 @@ static void serve_peer(const struct server *s, struct peer *p)
 	}
 	if (r == ERR_OK)
 		return;
-	if (r != ERR_NOENT)
-		say("bad-message", "from=dev reason=\"%s\"", err_text(r));
-	drop_peer(p);
+	if (r == ERR_NOENT || r == ERR_SYS)
+		drop_peer(p); /* it died; svcd sends a new link */
+	else
+		bad_message(s, p, r);
 }
 
 static void accept_peer(struct server *s)
@@ -209,44 +270,54 @@ static void accept_peer(struct server *s)
 
 	if (fd < 0)
 		return; /* it went away again */
-	for (size_t i = 0; i < SERVE_PEERS_MAX; i++) {
+	for (size_t i = LINKED_COUNT; i < PEERS_MAX; i++) {
 		if (s->peers[i].fd >= 0)
 			continue;
-		memset(&s->peers[i], 0, sizeof(s->peers[i]));
-		s->peers[i].fd = fd;
+		set_peer(&s->peers[i], fd);
 		return;
 	}
 	(void)close(fd); /* all places taken */
 }
 
-/* svcd sends nothing yet: what comes is dropped. False when svcd is gone. */
-static bool serve_link(const struct server *s)
+/* svcd hands over a new link to a task. False when svcd is gone. */
+static bool serve_link(struct server *s)
 {
 	struct ipc_msg m;
 	int r = ipc_recv(s->link, &m);
 
-	if (r == ERR_OK)
-		ipc_msg_clear(&m);
-	return r != ERR_NOENT && r != ERR_SYS;
+	if (r != ERR_OK)
+		return r != ERR_NOENT && r != ERR_SYS;
+	if (ipc_check(&m, IPC_TASK_svcd, IPC_TASK_policyd) == ERR_OK &&
+	    m.type == IPC_PEER) {
+		for (size_t i = 0; i < LINKED_COUNT; i++) {
+			if (linked[i] != m.body.p[0])
+				continue;
+			set_peer(&s->peers[i], m.fd);
+			m.fd = -1;
+			return true;
+		}
+	}
+	ipc_msg_clear(&m);
+	return true;
 }
 
 static int turn(struct server *s, int timeout_ms)
 {
-	struct pollfd p[2 + SERVE_PEERS_MAX];
+	struct pollfd p[2 + PEERS_MAX];
 	int n;
 
 	p[0] = (struct pollfd){.fd = s->link, .events = POLLIN};
 	p[1] = (struct pollfd){.fd = s->dev, .events = POLLIN};
-	for (size_t i = 0; i < SERVE_PEERS_MAX; i++)
+	for (size_t i = 0; i < PEERS_MAX; i++)
 		p[2 + i] = (struct pollfd){.fd = s->peers[i].fd, .events = POLLIN};
-	n = poll(p, 2 + SERVE_PEERS_MAX, timeout_ms);
+	n = poll(p, 2 + PEERS_MAX, timeout_ms);
 	if (n < 0)
 		return errno == EINTR ? ERR_OK : ERR_SYS;
 	if (p[0].revents && !serve_link(s))
 		return ERR_NOENT;
 	if (p[1].revents)
 		accept_peer(s);
-	for (size_t i = 0; i < SERVE_PEERS_MAX; i++) {
+	for (size_t i = 0; i < PEERS_MAX; i++) {
 		if (p[2 + i].revents && s->peers[i].fd == p[2 + i].fd)
 			serve_peer(s, &s->peers[i]);
 	}
@@ -279,8 +350,10 @@ int serve_run(struct intake *in, int link, int dev)
 	uint64_t due_ms = now_ms() + SERVE_CHECK_MS;
 	int r = ERR_OK;
 
-	for (size_t i = 0; i < SERVE_PEERS_MAX; i++)
+	for (size_t i = 0; i < PEERS_MAX; i++) {
 		s.peers[i].fd = -1;
+		s.peers[i].task = i < LINKED_COUNT ? linked[i] : IPC_TASK_dev;
+	}
 	while (r == ERR_OK) {
 		uint64_t now = now_ms();
 

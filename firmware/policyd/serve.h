@@ -1,5 +1,6 @@
 /*
- * policyd's peers: svcd, and in the development profile local tools.
+ * policyd's peers: svcd, the tasks that svcd links to it, and in the development
+ * profile local tools.
  */
 #ifndef LUYTRE_POL_SERVE_H
 #define LUYTRE_POL_SERVE_H
@@ -8,9 +9,8 @@
 #include <stdint.h>
 #include "intake.h"
 
-#define SERVE_LINK_FD 3
-#define SERVE_DEV_FD 4
-#define SERVE_PEERS_MAX 4
+#define SERVE_DEV_MAX 4 /* development tools at once */
+#define SERVE_BAD_MAX CONFIG_MSG_BAD_MAX
 #define SERVE_CHECK_MS                                                                   \
 	UINT64_C(10000) /* how often the kernel is compared with the policy */
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "table.h"
+
 /*
  * Start judging a new run of a task: no bad message yet.
  */
@@ -11,9 +13,21 @@ void gate_init(struct gate *g, enum ipc_task sender)
 	g->sender = sender;
 }
 
-/* READY must carry a state that exists; msg.def cannot say that. */
-static int body_check(const struct ipc_msg *m)
+/* What msg.def cannot say: READY carries a state that exists, and a task accuses
+ * only those that it has a link to. */
+static int body_check(const struct gate *g, const struct ipc_msg *m)
 {
+	if (m->type == IPC_BAD_PEER) {
+		for (size_t i = 0; i < table_size(); i++) {
+			enum ipc_task id = table_at(i)->id;
+
+			if (id == m->body.p[0] && table_is_linked(g->sender, id))
+				return ERR_OK;
+		}
+		return ERR_REFUSED;
+	}
+	if (m->type == IPC_EVENT || m->type == IPC_RESTART)
+		return ERR_OK;
 	if (m->type != IPC_READY)
 		return ERR_REFUSED;
 	switch (m->body.p[0]) {
@@ -46,7 +60,7 @@ enum gate_verdict gate_judge(struct gate *g, int received, const struct ipc_msg 
 	if (r == ERR_OK)
 		r = ipc_rate_check(&g->rate, m->type, now_ms);
 	if (r == ERR_OK)
-		r = body_check(m);
+		r = body_check(g, m);
 	if (r == ERR_OK)
 		return GATE_TAKE;
 	*why = r;

@@ -17,6 +17,7 @@
 
 #include "cgroup.h"
 #include "console.h"
+#include "peers.h"
 #include "spawn.h"
 
 #define RECEIVE_BURST 32 /* messages of one task before the others get their turn */
@@ -24,15 +25,16 @@
 /*
  * Take over the task table; nothing is started.
  *
- * @dev_socket  stays open for the life of svcd, -1 for none
+ * @dev_socket, @tun  stay open for the life of svcd, -1 for none
  */
-void super_init(struct super *s, bool is_host, int dev_socket)
+void super_init(struct super *s, bool is_host, int dev_socket, int tun)
 {
 	const char *why = NULL;
 
 	memset(s, 0, sizeof(*s));
 	s->is_host = is_host;
 	s->dev_socket = dev_socket;
+	s->tun = tun;
 	if (table_size() > TABLE_TASKS_MAX ||
 	    table_check(table_at(0), table_size(), &why) != ERR_OK) {
 		console_say("bad-table", "reason=\"%s\"", why ? why : "too long");
@@ -50,6 +52,10 @@ void super_init(struct super *s, bool is_host, int dev_socket)
 
 static bool is_wanted(const struct super *s, const struct task_spec *spec)
 {
+	if ((spec->flags & TASK_TUN) != 0 && s->tun < 0)
+		return false;
+	if ((spec->flags & TASK_CONSOLE) != 0)
+		return access("/dev/console", R_OK | W_OK) == 0;
 	if ((spec->flags & TASK_TERMINAL) == 0)
 		return true;
 	return !s->is_host && access(spec->tty, R_OK | W_OK) == 0;
@@ -64,8 +70,10 @@ void super_start(struct super *s, uint64_t now_ms)
 		struct task *t = &s->tasks[i];
 
 		if (!is_wanted(s, t->spec)) {
-			console_say("skipped", "task=%s tty=%s", t->spec->name,
-				    t->spec->tty);
+			console_say("skipped", "task=%s without=%s", t->spec->name,
+				    t->spec->tty                       ? t->spec->tty
+				    : (t->spec->flags & TASK_TUN) != 0 ? "tun"
+								       : "/dev/console");
 			continue;
 		}
 		if (!s->is_host && cgroup_make(t->spec) != ERR_OK)
@@ -90,9 +98,55 @@ static void wait_again(struct task *t, uint64_t ran_ms, uint64_t now_ms)
 	t->due_ms = now_ms + backoff_next_ms(&t->backoff, ran_ms);
 }
 
+static void kill_task(struct task *t, const char *reason)
+{
+	console_say("killing", "task=%s pid=%d reason=\"%s\"", t->spec->name, (int)t->pid,
+		    reason);
+	t->due_ms = SUPER_NEVER;
+	close_link(t);
+	(void)kill(t->pid, SIGKILL); /* fails only when it is dead: reaped next */
+}
+
+/* The running task with this number, NULL when there is none. */
+static struct task *task_of(struct super *s, enum ipc_task id)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->tasks[i].spec->id == id && s->tasks[i].link >= 0)
+			return &s->tasks[i];
+	}
+	return NULL;
+}
+
+/* Link a task that has just started to those that run already. */
+static void connect_task(struct super *s, const struct task *t)
+{
+	const struct table_link *l;
+
+	for (size_t i = 0; (l = table_link_at(i)) != NULL; i++) {
+		enum ipc_task id = t->spec->id, failed;
+		struct task *other;
+
+		if (l->a != id && l->b != id)
+			continue;
+		other = task_of(s, l->a == id ? l->b : l->a);
+		if (!other || peers_connect(t->link, id, other->link, other->spec->id,
+					    &failed) == ERR_OK)
+			continue;
+		console_say("no-link", "task=%s peer=%s error=\"%s\"", t->spec->name,
+			    other->spec->name, strerror(errno));
+		if (failed == other->spec->id)
+			kill_task(other, "does not read its messages");
+	}
+}
+
 static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 {
-	struct spawn_env env = {.is_host = s->is_host, .link = -1, .dev = -1};
+	struct spawn_env env = {.is_host = s->is_host,
+				.link = -1,
+				.dev = -1,
+				.tun = -1,
+				.folder = -1,
+				.file = -1};
 	int pair[2] = {-1, -1};
 	int r;
 
@@ -108,6 +162,12 @@ static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 	}
 	if ((t->spec->flags & TASK_DEV_SOCKET) != 0)
 		env.dev = s->dev_socket;
+	if ((t->spec->flags & TASK_TUN) != 0)
+		env.tun = s->tun;
+	if (t->spec->folder)
+		env.folder = open(t->spec->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->spec->file)
+		env.file = open(t->spec->file, O_RDONLY | O_CLOEXEC);
 	r = spawn_task(t->spec, &env, &t->pid);
 	if (r != ERR_OK) {
 		console_say("failed", "task=%s step=fork error=\"%s\"", t->spec->name,
@@ -121,22 +181,18 @@ static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 	t->state = t->spec->ready_ms != 0 ? TASK_STARTING : TASK_RUNNING;
 	t->due_ms = t->spec->ready_ms != 0 ? now_ms + t->spec->ready_ms : SUPER_NEVER;
 	console_say("started", "task=%s pid=%d", t->spec->name, (int)t->pid);
+	connect_task(s, t);
 out:
 	if (pair[0] >= 0)
 		(void)close(pair[0]);
 	if (pair[1] >= 0)
 		(void)close(pair[1]);
+	if (env.file >= 0)
+		(void)close(env.file);
+	if (env.folder >= 0)
+		(void)close(env.folder); /* was only opened to be handed over */
 	if (r != ERR_OK)
 		wait_again(t, 0, now_ms);
-}
-
-static void kill_task(struct task *t, const char *reason)
-{
-	console_say("killing", "task=%s pid=%d reason=\"%s\"", t->spec->name, (int)t->pid,
-		    reason);
-	t->due_ms = SUPER_NEVER;
-	close_link(t);
-	(void)kill(t->pid, SIGKILL); /* fails only when it is dead: reaped next */
 }
 
 /*
@@ -217,6 +273,39 @@ static void task_ready(struct task *t, const struct ipc_msg *m)
 	}
 }
 
+/* A task says that another one, which gate.c has found to be linked to it, sends
+ * it too many bad messages. */
+static void bad_peer(struct super *s, const struct task *from, const struct ipc_msg *m)
+{
+	enum ipc_task id = (enum ipc_task)m->body.p[0];
+	struct task *t = task_of(s, id);
+
+	console_say("bad-peer", "task=%s says=%s", ipc_task_name(id), from->spec->name);
+	if (t)
+		kill_task(t, "too many bad messages to a peer");
+}
+
+static void task_event(const struct task *t, const struct ipc_msg *m)
+{
+	char text[300];
+
+	console_escape(m->body, text, sizeof(text));
+	console_say("event", "task=%s text=\"%s\"", t->spec->name, text);
+}
+
+/* A message that gate.c let through. */
+static void take_message(struct super *s, struct task *t, const struct ipc_msg *m)
+{
+	if (m->type == IPC_BAD_PEER)
+		bad_peer(s, t, m);
+	else if (m->type == IPC_EVENT)
+		task_event(t, m);
+	else if (m->type == IPC_RESTART)
+		s->wants_restart = true;
+	else
+		task_ready(t, m);
+}
+
 /*
  * Read what a task sent over its link, at most RECEIVE_BURST messages: a task
  * that floods does not keep the main loop from the watchdog and the others.
@@ -243,7 +332,7 @@ void super_receive(struct super *s, size_t i, uint64_t now_ms)
 		}
 		verdict = gate_judge(&t->gate, r, &m, now_ms, &why);
 		if (verdict == GATE_TAKE) {
-			task_ready(t, &m);
+			take_message(s, t, &m);
 		} else {
 			console_say("bad-message", "task=%s count=%u reason=\"%s\"",
 				    t->spec->name, t->gate.bad, err_text(why));

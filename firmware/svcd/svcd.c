@@ -38,13 +38,19 @@
 #include "datafs.h"
 #include "identity.h"
 #include "mounts.h"
+#include "spawn.h"
 #include "super.h"
+#include "tun.h"
 #include "watchdog.h"
 
 #define RUN_DIR "/run/luytre"
 #define DEV_SOCKET RUN_DIR "/dev.sock"
 #define POLICY_DIR "/conf/policy"
-#define POLICY_UID 901
+#define WEB_DIR "/conf/web"
+#define FACTORY_WEB "/conf/factory/web"
+#define FIRST_WEB WEB_DIR "/first"
+#define CONSOLE_DIR "/conf/console"
+#define FACTORY_CONSOLE "/conf/factory/console"
 #define HOSTNAME "luytre"
 
 enum svcd_end { END_NONE, END_RESTART, END_POWER_OFF };
@@ -98,6 +104,24 @@ static void make_dir(const char *path, uint32_t uid, mode_t mode)
 		console_say("no-folder", "path=%s error=\"%s\"", path, strerror(errno));
 }
 
+/* What tasks own below /conf. The flashing tool leaves the first accounts of the
+ * console and of the web interface; it cannot know our users, and webd sees nothing
+ * but its own folder. */
+static void make_conf(void)
+{
+	make_dir(POLICY_DIR, TABLE_POLICYD_UID, 0700);
+	make_dir(WEB_DIR, TABLE_WEBD_UID, 0700);
+	make_dir(CONSOLE_DIR, TABLE_CONSOLED_UID, 0700);
+	if (rename(FACTORY_WEB, FIRST_WEB) == 0 &&
+	    lchown(FIRST_WEB, TABLE_WEBD_UID, TABLE_WEBD_UID) != 0)
+		console_say("no-file", "path=" FIRST_WEB " error=\"%s\"",
+			    strerror(errno));
+	if (lchown(FACTORY_CONSOLE, TABLE_CONSOLED_UID, TABLE_CONSOLED_UID) != 0 &&
+	    errno != ENOENT && errno != ENOTDIR)
+		console_say("no-file", "path=" FACTORY_CONSOLE " error=\"%s\"",
+			    strerror(errno));
+}
+
 #if CONFIG_PROFILE_DEV
 /* The development socket: listens for root only, policyd accepts. */
 static int open_dev_socket(void)
@@ -146,7 +170,7 @@ static void boot_board(struct svcd_state *s)
 	(void)reboot(RB_DISABLE_CAD); /* Ctrl-Alt-Del becomes SIGINT, if there is one */
 	s->watchdog = watchdog_open();
 	if (datafs_mount("conf", "/conf", s->watchdog) == ERR_OK)
-		make_dir(POLICY_DIR, POLICY_UID, 0700);
+		make_conf();
 	if (datafs_mount("log", "/log", s->watchdog) != ERR_OK)
 		console_say("degraded", "what=\"no log partition\"");
 }
@@ -154,7 +178,7 @@ static void boot_board(struct svcd_state *s)
 static void boot_host(void)
 {
 	say_hello();
-	make_dir(POLICY_DIR, POLICY_UID, 0700);
+	make_conf();
 }
 
 static void arm_timer(struct svcd_state *s)
@@ -172,7 +196,7 @@ static void arm_timer(struct svcd_state *s)
 	(void)timerfd_settime(s->timer, TFD_TIMER_ABSTIME, &its, NULL);
 }
 
-static void take_signals(struct svcd_state *s, uint64_t now_ms)
+static void take_signals(struct svcd_state *s)
 {
 	struct signalfd_siginfo si;
 
@@ -190,11 +214,18 @@ static void take_signals(struct svcd_state *s, uint64_t now_ms)
 			break; /* SIGCHLD: super_reap() runs every turn; SIGHUP: none */
 		}
 	}
-	if (s->end != END_NONE && !s->super.is_stopping) {
-		console_say("stopping", "for=%s",
-			    s->end == END_RESTART ? "restart" : "power-off");
-		super_stop(&s->super, now_ms);
-	}
+}
+
+/* Stop all tasks when a signal or a person asked for it. */
+static void stop_if_asked(struct svcd_state *s, uint64_t now_ms)
+{
+	if (s->super.wants_restart && s->end == END_NONE)
+		s->end = END_RESTART;
+	if (s->end == END_NONE || s->super.is_stopping)
+		return;
+	console_say("stopping", "for=%s",
+		    s->end == END_RESTART ? "restart" : "power-off");
+	super_stop(&s->super, now_ms);
 }
 
 /* One turn: wait for something, then do all that is due. */
@@ -215,11 +246,12 @@ static void turn(struct svcd_state *s)
 	if (fds[1].revents != 0 &&
 	    read(s->timer, &expirations, sizeof(expirations)) < 0 && errno != EAGAIN)
 		console_say("timer", "error=\"%s\"", strerror(errno));
-	take_signals(s, now_ms);
+	take_signals(s);
 	for (size_t i = 0; i < s->super.n; i++) {
 		if (fds[2 + i].revents != 0 && s->super.tasks[i].link == fds[2 + i].fd)
 			super_receive(&s->super, i, now_ms);
 	}
+	stop_if_asked(s, now_ms);
 	super_reap(&s->super, now_ms);
 	super_tick(&s->super, now_ms);
 	if (now_ms >= s->feed_due_ms) {
@@ -279,8 +311,9 @@ int main(int argc, char **argv)
 		boot_board(&st);
 	make_dir(RUN_DIR, 0, 0755);
 	identity_write(RUN_DIR "/serial", argument(argc, argv, "serial="));
+	make_dir(SPAWN_EMPTY_DIR, 0, 0555);
 	dev_socket = open_dev_socket();
-	super_init(&st.super, st.is_host, dev_socket);
+	super_init(&st.super, st.is_host, dev_socket, tun_open());
 	super_start(&st.super, clock_ms());
 	while (!super_is_stopped(&st.super))
 		turn(&st);

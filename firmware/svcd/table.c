@@ -9,6 +9,8 @@
 
 static const char *const no_env[] = {NULL};
 static const char *const policyd_argv[] = {"policyd", NULL};
+static const char *const webd_argv[] = {"mgmtd", "webd", NULL};
+static const char *const consoled_argv[] = {"consoled", NULL};
 #if CONFIG_PROFILE_DEV
 static const char *const shell_argv[] = {"-sh", NULL};
 static const char *const shell_env[] = {"PATH=/usr/sbin:/usr/bin:/usr/libexec/luytre",
@@ -24,12 +26,42 @@ static const struct task_spec tasks[] = {
 		.argv = policyd_argv,
 		.envp = no_env,
 		.flags = TASK_LINK | TASK_DEV_SOCKET,
-		.uid = 901,
+		.uid = TABLE_POLICYD_UID,
 		.caps = CAP(NET_ADMIN),
 		.files_max = 64,
 		.file_size_max_mib = 64,
 		.pids_max = 1,
 		.oom_score_adj = -900,
+		.ready_ms = 30000,
+	},
+	{
+		.name = "webd",
+		.id = IPC_TASK_webd,
+		.path = LIBEXEC "mgmtd",
+		.argv = webd_argv,
+		.envp = no_env,
+		.folder = "/conf/web",
+		.file = LIBEXEC "web.pack",
+		.flags = TASK_LINK | TASK_TUN | TASK_ALONE,
+		.uid = TABLE_WEBD_UID,
+		.files_max = 64,
+		.file_size_max_mib = 4,
+		.pids_max = 1,
+		.oom_score_adj = 300,
+		.ready_ms = 60000, /* the first one waits for random numbers */
+	},
+	{
+		.name = "consoled",
+		.id = IPC_TASK_consoled,
+		.path = LIBEXEC "consoled",
+		.argv = consoled_argv,
+		.envp = no_env,
+		.flags = TASK_LINK | TASK_CONSOLE,
+		.uid = TABLE_CONSOLED_UID,
+		.files_max = 16,
+		.file_size_max_mib = 8,
+		.pids_max = 1,
+		.oom_score_adj = -500,
 		.ready_ms = 30000,
 	},
 #if CONFIG_PROFILE_DEV
@@ -48,6 +80,33 @@ static const struct task_spec tasks[] = {
 	},
 #endif
 };
+
+/* A link to a task that this build does not have is never made. */
+static const struct table_link links[] = {
+	{IPC_TASK_policyd, IPC_TASK_webd},
+	{IPC_TASK_policyd, IPC_TASK_consoled},
+};
+
+/*
+ * The @i-th link, NULL past the end.
+ */
+const struct table_link *table_link_at(size_t i)
+{
+	return i < sizeof(links) / sizeof(links[0]) ? &links[i] : NULL;
+}
+
+/*
+ * Whether the table links these two tasks.
+ */
+bool table_is_linked(enum ipc_task a, enum ipc_task b)
+{
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		if ((links[i].a == a && links[i].b == b) ||
+		    (links[i].a == b && links[i].b == a))
+			return true;
+	}
+	return false;
+}
 
 /*
  * Number of tasks of this build.
@@ -89,6 +148,10 @@ static const char *spec_fault(const struct task_spec *s)
 		return "a link needs a task number of msg.def, and the other way round";
 	if (has_link != (s->ready_ms != 0))
 		return "a task with a link says READY within ready_ms";
+	if (is_root && (s->flags & TASK_ALONE) != 0)
+		return "a root task is not alone";
+	if ((s->folder && s->folder[0] != '/') || (s->file && s->file[0] != '/'))
+		return "folder or file is not absolute";
 	if (((s->flags & TASK_TERMINAL) != 0) != (s->tty != NULL))
 		return "tty and TASK_TERMINAL go together";
 	if (s->files_max < 8 || s->pids_max == 0 || s->file_size_max_mib == 0)

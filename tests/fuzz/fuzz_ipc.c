@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			sum += m.body.p[i];
 		if (sum > size * 255)
 			abort();
-		for (unsigned from = 0; from < 3; from++) {
-			for (unsigned to = 0; to < 3; to++) {
+		for (unsigned from = 0; from < 8; from++) {
+			for (unsigned to = 0; to < 8; to++) {
 				if (ipc_check(&m, (enum ipc_task)from,
 					      (enum ipc_task)to) == ERR_OK &&
 				    (m.body.n < rule->min_bytes ||

@@ -163,6 +163,8 @@ SERVICES = {
     "syslog": ["tcp/6514"],
 }
 
+MANAGEMENT = {"port": "mgmt0", "sources": ["admin-pc"]}
+
 RULES = [
     {"id": "r10", "from": ["lan"], "to": ["tslcd"], "source": ["lan-net"],
      "destination": ["dc-web"], "service": ["http", "ping"], "action": "permit",
@@ -199,7 +201,7 @@ ROUTES = [
 # What belongs to the lab's own rules: its level, who manages, where the SOC is.
 PLANE = {
     "profile": "2026-level2",
-    "management": {"port": "mgmt0", "sources": ["admin-pc"]},
+    "management": MANAGEMENT,
     "soc": {"addresses": ["10.200.30.10", "2001:2:0:b30::10"]},
 }
 

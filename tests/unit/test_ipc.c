@@ -93,9 +93,11 @@ static void table_is_sound(void **state)
 		assert_true(r->min_bytes <= r->max_bytes);
 		assert_true(r->max_bytes + IPC_HEADER_BYTES <= IPC_MAX_BYTES);
 		assert_true(r->fds <= 1);
-		assert_string_not_equal(ipc_task_name(r->sender), "?");
-		assert_string_not_equal(ipc_task_name(r->receiver), "?");
-		assert_int_not_equal(r->sender, r->receiver);
+		assert_int_not_equal(r->senders, 0);
+		assert_int_not_equal(r->receivers, 0);
+		/* nobody talks to itself */
+		if (r->senders != IPC_SET_ANY)
+			assert_int_equal(r->senders & r->receivers, 0);
 		for (size_t j = 0; j < i; j++) {
 			other = ipc_rule_at(j);
 			assert_int_not_equal(other->type, r->type);
@@ -141,11 +143,9 @@ static void only_the_listed_pair_may_talk(void **state)
 		m.body = span_of(zeros, r->min_bytes);
 		for (unsigned s = 0; s < 8; s++) {
 			for (unsigned t = 0; t < 8; t++) {
-				int want =
-					(r->sender == s || r->sender == IPC_TASK_ANY) &&
-							r->receiver == t
-						? ERR_OK
-						: ERR_REFUSED;
+				bool from_one = (r->senders >> s & 1) != 0;
+				bool to_one = (r->receivers >> t & 1) != 0;
+				int want = from_one && to_one ? ERR_OK : ERR_REFUSED;
 
 				/* NOLINTNEXTLINE(clang-analyzer-optin.core.*): meant */
 				enum ipc_task from = (enum ipc_task)s;
@@ -156,6 +156,31 @@ static void only_the_listed_pair_may_talk(void **state)
 			}
 		}
 	}
+}
+
+/* What policyd's peers may say, spelled out: the sets of msg.def mean this. */
+static void policyd_has_three_peers(void **state)
+{
+	static const enum ipc_task peers[] = {IPC_TASK_dev, IPC_TASK_webd,
+					      IPC_TASK_consoled};
+	struct ipc_msg ask = {.type = IPC_STATUS_GET, .fd = -1};
+	struct ipc_msg answer = {.type = IPC_STATUS, .fd = -1};
+	struct ipc_msg link = {.type = IPC_PEER, .fd = 0, .body = span_of("\x04", 1)};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(ipc_check(&ask, peers[i], IPC_TASK_policyd), ERR_OK);
+		assert_int_equal(ipc_check(&answer, IPC_TASK_policyd, peers[i]), ERR_OK);
+		assert_int_equal(ipc_check(&answer, peers[i], IPC_TASK_policyd),
+				 ERR_REFUSED);
+		assert_int_equal(ipc_check(&link, peers[i], IPC_TASK_policyd),
+				 ERR_REFUSED);
+	}
+	assert_int_equal(ipc_check(&ask, IPC_TASK_svcd, IPC_TASK_policyd), ERR_REFUSED);
+	assert_int_equal(ipc_check(&answer, IPC_TASK_policyd, IPC_TASK_svcd),
+			 ERR_REFUSED);
+	assert_int_equal(ipc_check(&link, IPC_TASK_svcd, IPC_TASK_policyd), ERR_OK);
+	assert_int_equal(ipc_check(&ask, IPC_TASK_ANY, IPC_TASK_policyd), ERR_REFUSED);
 }
 
 static void length_and_descriptor_are_checked(void **state)
@@ -298,6 +323,7 @@ int main(void)
 		cmocka_unit_test(table_is_sound),
 		cmocka_unit_test(decode_needs_the_exact_length),
 		cmocka_unit_test(only_the_listed_pair_may_talk),
+		cmocka_unit_test(policyd_has_three_peers),
 		cmocka_unit_test(length_and_descriptor_are_checked),
 		cmocka_unit_test(rate_counts_within_one_second),
 		WITH_PAIR(message_crosses_with_its_descriptor),

@@ -11,6 +11,14 @@ MSG_DEF = "firmware/include/msg.def"
 BEGIN, END = "<!-- msg.def -->", "<!-- /msg.def -->"
 
 
+def msg_sets(body):
+    """The sets of msg.def: {name: "task, task"}."""
+    sets = {"ANY": "any"}
+    for name, bits in re.findall(r"^SET\((\w+), ([^\n]*)\)$", body, re.M):
+        sets[name] = ", ".join(re.findall(r"BIT\((\w+)\)", bits))
+    return sets
+
+
 def msg_table(tree):
     """The Markdown table of msg.def: what DESIGN.md must show."""
     rows = ["| message | number | from | to | payload (bytes) | descriptors | rate (1/s) | meaning |",
@@ -18,6 +26,7 @@ def msg_table(tree):
     comment = ""
     pattern = re.compile(r"/\*(.*?)\*/|^MSG\(([^)]*)\)", re.S | re.M)
     body = tree.text(MSG_DEF)
+    sets = msg_sets(body)
     for m in pattern.finditer(body[body.index("#ifdef MSG"):]):
         if m.group(1) is not None:
             comment = " ".join(m.group(1).replace("*", " ").split())
@@ -26,7 +35,7 @@ def msg_table(tree):
             w.strip() for w in m.group(2).split(",")]
         size = low if low == high else low + "-" + high
         rows.append("| %s | %s | %s | %s | %s | %s | %s | %s |" % (
-            name, number, sender.replace("ANY", "any"), receiver, size, fds,
+            name, number, sets.get(sender, sender), sets.get(receiver, receiver), size, fds,
             "-" if rate == "0" else rate, comment))
         comment = ""
     return "\n".join(rows)

@@ -1,0 +1,3 @@
+# file: firmware/lib/ymodem.c
+# the size in the header is not compared with the room
+s/value == 0 || value > y->max/value == 0/
