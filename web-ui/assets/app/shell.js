@@ -194,7 +194,7 @@ async function showPage(focus) {
 	content.removeAttribute("aria-busy");
 	const agency = document.getElementById("agency");
 	if (agency && app.status)
-		agency.textContent = app.status.agency || "";
+		agency.textContent = visible(app.status.agency || "");
 	const head = content.querySelector("h1");
 	if (head && focus) {
 		head.setAttribute("tabindex", "-1");
