@@ -25,17 +25,28 @@ CPPFLAGS := -D_GNU_SOURCE -Ifirmware/include -Ifirmware -Ifirmware/lib -include 
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 
 # Daemons: one folder each, every .c file of it; LIBS_name is what it links.
-DAEMONS := svcd policyd consoled devctl
+DAEMONS := svcd policyd consoled devctl mgmtd
 LIBS_svcd :=
 LIBS_policyd := -lnftnl -lmnl -ljansson
 LIBS_consoled :=
 LIBS_devctl :=
+LIBS_mgmtd = $(PORT_LIBS)
 
 LIB_SRC := $(wildcard firmware/lib/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(O)/obj/%.o)
 LIB := $(O)/lib/libluytre.a
 # What firmware/lib itself needs of the system.
 LIB_LIBS := -lmbedx509 -lmbedcrypto
+
+include firmware/port/build.mk
+
+# mgmtd is linked statically, with its own mbedTLS, and runs in an empty folder. All
+# that is in it is compiled with that mbedTLS's headers, into obj/mgmt.
+MGMT_LIB_SRC := $(patsubst %,firmware/lib/%.c,accounts accounts_file accounts_rules \
+	b64 err file hex ipc password span totp wipe)
+MGMT_SRC := $(wildcard firmware/mgmtd/*.c) $(wildcard firmware/port/seccomp/*.c) \
+	$(MGMT_LIB_SRC)
+MGMT_OBJ := $(MGMT_SRC:%.c=$(O)/obj/mgmt/%.o)
 
 .PHONY: firmware
 firmware: $(DAEMONS:%=$(O)/sbin/%)
@@ -50,6 +61,19 @@ $(LIB): $(LIB_OBJ)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcsD $@ $^
 
+$(O)/obj/mgmt/%.o: %.c $(O)/autoconf.h $(PORT_KEYS)
+	$(if $(V),,@echo "  CC    $(BOARD) $<")
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(PORT_CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(O)/sbin/mgmtd: $(MGMT_OBJ) $(PORT_LIBS)
+	$(if $(V),,@echo "  LD    $(BOARD) mgmtd")
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(filter-out -pie,$(LDFLAGS)) -static-pie -Wl,--gc-sections \
+		-o $@ $(MGMT_OBJ) \
+		$(PORT_LIBS)
+-include $(MGMT_OBJ:.o=.d)
+
 define DAEMON
 OBJ_$(1) := $$(patsubst %.c,$(O)/obj/%.o,$$(wildcard firmware/$(1)/*.c))
 $(O)/sbin/$(1): $$(OBJ_$(1)) $(LIB)
@@ -58,5 +82,5 @@ $(O)/sbin/$(1): $$(OBJ_$(1)) $(LIB)
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS_$(1)) $$(LIB_LIBS)
 -include $$(OBJ_$(1):.o=.d)
 endef
-$(foreach d,$(DAEMONS),$(eval $(call DAEMON,$(d))))
+$(foreach d,$(filter-out mgmtd,$(DAEMONS)),$(eval $(call DAEMON,$(d))))
 -include $(LIB_OBJ:.o=.d)

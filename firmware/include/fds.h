@@ -5,7 +5,10 @@
 #ifndef LUYTRE_FDS_H
 #define LUYTRE_FDS_H
 
-#define FDS_SVCD 3 /* TASK_LINK: SEQPACKET link to svcd */
-#define FDS_DEV 4  /* TASK_DEV_SOCKET: listening development socket */
+#define FDS_SVCD 3   /* TASK_LINK: SEQPACKET link to svcd */
+#define FDS_DEV 4    /* TASK_DEV_SOCKET: listening development socket */
+#define FDS_TUN 5    /* TASK_TUN: the TUN of mgmt_net.h */
+#define FDS_FOLDER 6 /* task_spec.folder, opened */
+#define FDS_END 7
 
 #endif

@@ -4,6 +4,10 @@
 #include <mbedtls/md.h>
 #include "wipe.h"
 
+#if !defined(MBEDTLS_MD_C) || !defined(MBEDTLS_SHA1_C)
+#error "one-time passwords need HMAC and SHA-1: what authenticator programs know"
+#endif
+
 /*
  * One code.
  *

@@ -260,7 +260,7 @@ static void put_answer(struct http_conn *c, const struct http_answer *a)
 		if (code.n)
 			json_text(&o, "confirm", code);
 		else
-			json_null(&o, "confirm");
+			json_nil(&o, "confirm");
 	} else {
 		json_text(&o, "text", a->text);
 	}

@@ -2,6 +2,7 @@
  * Ports, addresses and routes, and what must hold between them.
  */
 #include "cfg_int.h"
+#include "mgmt_net.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,10 +28,12 @@ static int read_port_name(struct reader *r, const json_t *j, struct cfg_port *po
 		return ERR_REFUSED;
 	n = strlen(s);
 	if (n == 0 || n >= CFG_NAME_BYTES || s[0] < 'a' || s[0] > 'z' ||
-	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789") != n || !strcmp(s, "lo"))
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789") != n || !strcmp(s, "lo") ||
+	    !strcmp(s, MGMT_NET_NAME))
 		return rd_fail(
 			r, "not a valid port name",
-			"use 1 to 15 of a-z 0-9, starting with a letter: \"lan0\"");
+			"use 1 to 15 of a-z 0-9, starting with a letter: \"lan0\"; lo "
+			"and " MGMT_NET_NAME " are the appliance's own");
 	memcpy(port->name, s, n + 1);
 	return ERR_OK;
 }
@@ -432,6 +435,20 @@ int cfg_read_routes(struct reader *r, const json_t *list)
 	return ERR_OK;
 }
 
+/* Is a network (a part of) the link to the web interface? */
+static bool is_taken(const struct net_prefix *net)
+{
+	static const char *const own[] = {MGMT_NET_NET4, MGMT_NET_NET6};
+	struct net_prefix taken;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (net_prefix_parse(own[i], &taken) == ERR_OK &&
+		    net_prefix_overlaps(net, &taken))
+			return true;
+	}
+	return false;
+}
+
 /* Does the port's network number @i overlap an earlier one? */
 static int check_port_network(struct reader *r, unsigned p, size_t i)
 {
@@ -440,6 +457,13 @@ static int check_port_network(struct reader *r, unsigned p, size_t i)
 	char mine[NET_TEXT_BYTES], other[NET_TEXT_BYTES];
 	struct net_prefix net_b = net_prefix_network(b);
 
+	if (is_taken(&net_b)) {
+		(void)rd_enter(r, "[%u].addresses[%zu]", p, i);
+		return rd_failf(r, "choose another network",
+				"%s overlaps the appliance's own link to its web "
+				"interface",
+				net_prefix_text(&net_b, mine));
+	}
 	for (unsigned q = 0; q <= p; q++) {
 		size_t end = q == p ? i : cfg->ports[q].addr_count;
 
@@ -483,6 +507,13 @@ static int check_route(struct reader *r, size_t i)
 	const struct net_prefix *to = &cfg->routes[i].to;
 	char mine[NET_TEXT_BYTES], other[NET_TEXT_BYTES];
 
+	if (to->len >= 30 && is_taken(to)) { /* shorter ones: the longest prefix wins */
+		enter_route(r, i);
+		return rd_failf(r, "remove the route",
+				"%s is a part of the appliance's own link to its web "
+				"interface",
+				net_prefix_text(to, mine));
+	}
 	for (unsigned p = 0; p < cfg->port_count; p++) {
 		for (size_t k = 0; k < cfg->ports[p].addr_count; k++) {
 			struct net_prefix a = net_prefix_network(&cfg->ports[p].addrs[k]);

@@ -8,8 +8,8 @@
  *
  * `input` and `output` serve only what a router needs on its links: neighbour
  * discovery, multicast listener discovery, ICMP errors, and a limited echo
- * answer to inside zones. Nothing on the appliance listens but the ends of
- * tunnels (compile_local.c).
+ * answer to inside zones. Nothing in the kernel listens but the ends of tunnels
+ * (compile_local.c); the web interface listens behind a TUN (compile_mgmt.c).
  */
 #include "compile.h"
 #include "compile_int.h"
@@ -196,6 +196,7 @@ static void forward_rules(const struct cfg *cfg, struct prog *p)
 	r = prog_add_rule(p, "forward", "built-in invalid");
 	ex_ct_state(r, CT_INVALID);
 	guard_drop(p, r, "invalid");
+	compile_mgmt_forward(cfg, p);
 	compile_forward_guard(cfg, p);
 	compile_related(p, CT_RELATED);
 

@@ -18,6 +18,8 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include "mgmt_net.h"
+
 #define PRIO_FRAGMENTS (-450)
 #define PRIO_GUARD (-300)
 #define PRIO_LEAVE 110 /* behind source translation, 100 */
@@ -203,7 +205,7 @@ static void valid6_set(const struct cfg *cfg, struct prog *p)
 {
 	struct prog_set *s = range_set(p, "valid6", 6);
 	struct net_range *v =
-		calloc(cfg->port_count * CONFIG_CFG_MAX_ADDRS + cfg->route_count + 1,
+		calloc(cfg->port_count * CONFIG_CFG_MAX_ADDRS + cfg->route_count + 2,
 		       sizeof(*v));
 	size_t n = 0;
 
@@ -228,6 +230,9 @@ static void valid6_set(const struct cfg *cfg, struct prog *p)
 		    (to->addr.b[0] & 0xfe) == 0xfc)
 			v[n++] = net_range_of(to);
 	}
+	if (cfg->management.is_set &&
+	    net_range_parse(MGMT_NET_NET6, &v[n]) == ERR_OK) /* a constant */
+		n++;
 	n = net_range_merge(v, n);
 	for (size_t i = 0; s && i < n; i++)
 		prog_add_range(p, s, v[i].lo, v[i].hi);
@@ -596,7 +601,7 @@ static void ula_outside(const struct cfg *cfg, struct prog *p)
  * Add the chain behind source translation that drops forwarded packets which
  * leave to an outside zone with a unique local source all the same.
  */
-void compile_ula_leave(struct prog *p)
+void compile_ula_leave(const struct cfg *cfg, struct prog *p)
 {
 	struct prog_chain *c = prog_add_chain(p, "leave");
 	struct nftnl_rule *r;
@@ -607,6 +612,11 @@ void compile_ula_leave(struct prog *p)
 	c->hook = NF_INET_POST_ROUTING;
 	c->prio = PRIO_LEAVE;
 	c->policy = NF_ACCEPT;
+	if (cfg->management.is_set) {
+		r = rule(p, "leave", "management");
+		ex_ifname(r, NFT_META_OIFNAME, MGMT_NET_NAME);
+		ex_verdict(r, NF_ACCEPT);
+	}
 	r = rule(p, "leave", "ula-outside");
 	match_ula(r, true);
 	ex_meta(r, NFT_META_OIFNAME, NFT_REG_1);

@@ -85,7 +85,11 @@ void pair_map(const struct cfg *cfg, struct prog *p, const char *map, const char
 void compile_nat(const struct cfg *cfg, struct prog *p);
 void compile_nat_guard(const struct cfg *cfg, struct prog *p);
 bool compile_nat_moves_ula(const struct cfg *cfg);
-void compile_ula_leave(struct prog *p);
+void compile_ula_leave(const struct cfg *cfg, struct prog *p);
+
+struct net_addr mgmt_addr(uint8_t family);
+void compile_mgmt_dstnat(const struct cfg *cfg, struct prog *p);
+void compile_mgmt_forward(const struct cfg *cfg, struct prog *p);
 
 const struct net_range *family_part(const struct net_range *v, size_t n, uint8_t family,
 				    size_t *count);

@@ -7,9 +7,9 @@
  * came; `forward` sees it with its inside addresses on both ends and decides;
  * a translation permits nothing.
  *
- * The order in dstnat: "destination", then "prefix"; in srcnat: "prefix", then
- * "source". decide.c follows it. Each kernel rule has the entry's id as comment
- * and a counter, which counts flows.
+ * The order in dstnat: management (compile_mgmt.c), "destination", then "prefix"; in
+ * srcnat: "prefix", then "source". decide.c follows it. Each kernel rule has the entry's
+ * id as comment and a counter, which counts flows.
  */
 #include "compile_int.h"
 #include "expr.h"
@@ -228,8 +228,9 @@ void compile_nat(const struct cfg *cfg, struct prog *p)
 {
 	const struct cfg_nat *nat = &cfg->nat;
 
-	if (nat->destination_count || nat->prefix_count)
+	if (nat->destination_count || nat->prefix_count || cfg->management.is_set)
 		nat_chain(p, "dstnat", NF_INET_PRE_ROUTING, PRIO_DSTNAT);
+	compile_mgmt_dstnat(cfg, p);
 	for (size_t i = 0; i < nat->destination_count; i++)
 		destination(cfg, p, &nat->destination[i]);
 	for (size_t i = 0; i < nat->prefix_count; i++)
@@ -241,7 +242,7 @@ void compile_nat(const struct cfg *cfg, struct prog *p)
 	for (size_t i = 0; i < nat->source_count; i++)
 		source(cfg, p, &nat->source[i]);
 	if (compile_nat_moves_ula(cfg))
-		compile_ula_leave(p);
+		compile_ula_leave(cfg, p);
 }
 
 /* Whether the configuration has a unique local network: packets from others are

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "compile_int.h"
+#include "mgmt_net.h"
 
 static bool in_ranges(const struct net_range *v, size_t n, const struct net_addr *a)
 {
@@ -35,6 +36,13 @@ static bool is_own(const struct cfg *cfg, const struct net_addr *a)
 		}
 	}
 	return false;
+}
+
+static bool is_webd(const struct net_addr *a)
+{
+	struct net_addr webd = mgmt_addr(a->family);
+
+	return net_addr_eq(&webd, a);
 }
 
 /* The port behind which an address is, -1 for none. */
@@ -124,6 +132,8 @@ enum decision decide(const struct cfg *cfg, const struct flow *flow,
 		*rule = NULL;
 	if (is_own(cfg, &flow->src) || is_own(cfg, &flow->dst))
 		return DECIDE_LOCAL;
+	if (is_webd(&flow->src) || is_webd(&flow->dst))
+		return DECIDE_DENY; /* only by its translation: decide_entry() */
 	if (in < 0 || out < 0 || is_apart(cfg->ports[in].zone, cfg->ports[out].zone))
 		return DECIDE_DENY;
 	if ((flow->proto == IPPROTO_ICMP || flow->proto == IPPROTO_ICMPV6) &&
@@ -154,6 +164,22 @@ static struct net_addr moved(const struct net_addr *a, const struct net_prefix *
 	return out;
 }
 
+/* Whether a flow as it comes in is one of management (compile_mgmt.c). */
+static bool is_managing(const struct cfg *cfg, const struct flow *orig)
+{
+	const struct cfg_management *m = &cfg->management;
+
+	if (!m->is_set || orig->proto != IPPROTO_TCP || orig->dst_port != MGMT_NET_PORT ||
+	    port_of(cfg, &orig->src) != (int)m->port ||
+	    !in_ranges(m->sources, m->source_count, &orig->src))
+		return false;
+	for (size_t i = 0; i < cfg->ports[m->port].addr_count; i++) {
+		if (net_addr_eq(&cfg->ports[m->port].addrs[i].addr, &orig->dst))
+			return true;
+	}
+	return false;
+}
+
 /* Where the configuration sends a flow that comes in by port @in: what the chain
  * `dstnat` makes of it (compile_nat.c). */
 static struct flow behind_dstnat(const struct cfg *cfg, unsigned in,
@@ -163,6 +189,10 @@ static struct flow behind_dstnat(const struct cfg *cfg, unsigned in,
 	uint32_t zone = 1U << cfg->ports[in].zone;
 	struct flow out = *orig;
 
+	if (is_managing(cfg, orig)) {
+		out.dst = mgmt_addr(orig->dst.family);
+		return out;
+	}
 	for (size_t i = 0; i < nat->destination_count; i++) {
 		const struct cfg_dnat *d = &nat->destination[i];
 
@@ -247,6 +277,11 @@ enum decision decide_entry(const struct cfg *cfg, const struct flow *orig,
 	enum decision d;
 	int in, out;
 
+	if (is_webd(&reply->src))
+		return is_managing(cfg, orig) && reply->src_port == MGMT_NET_PORT &&
+				       net_addr_eq(&reply->dst, &orig->src)
+			       ? DECIDE_PERMIT
+			       : DECIDE_DENY;
 	f.dst = reply->src;
 	f.dst_port = reply->src_port;
 	d = decide(cfg, &f, NULL);

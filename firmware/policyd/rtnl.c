@@ -365,7 +365,8 @@ int rtnl_isolate(struct rtnl *r, const struct cfg *cfg)
 
 	for (size_t i = 0; err == ERR_OK && i < r->link_count; i++) {
 		const struct rtnl_link *l = &r->links[i];
-		bool stays = !strcmp(l->name, "lo") || (cfg && rtnl_is_member(r, cfg, l));
+		bool stays = !strcmp(l->name, "lo") ||
+			     (cfg && (rtnl_is_member(r, cfg, l) || rtnl_is_mgmt(l, cfg)));
 
 		for (size_t p = 0; cfg && p < cfg->port_count; p++)
 			stays |= rtnl_is_port(r, cfg, p, l);
@@ -477,6 +478,8 @@ int rtnl_apply(struct rtnl *r, const struct cfg *cfg, const struct cfg *also)
 		err = rtnl_make_links(r, cfg, &plan);
 	if (err == ERR_OK)
 		err = fill_ports(r, cfg, also, &plan);
+	if (err == ERR_OK)
+		err = rtnl_apply_mgmt(r, cfg);
 	if (err == ERR_OK)
 		err = rtnl_set_routes(r, cfg);
 	/* a VLAN that somebody else made on a port came up with it */

@@ -49,6 +49,11 @@ int rtnl_clear_links(struct rtnl *r, const struct cfg *cfg,
 int rtnl_make_links(struct rtnl *r, const struct cfg *cfg,
 		    struct rtnl_plan *plan) MUST_CHECK;
 
+/* rtnl_mgmt.c */
+bool rtnl_is_mgmt(const struct rtnl_link *l, const struct cfg *cfg);
+int rtnl_apply_mgmt(struct rtnl *r, const struct cfg *cfg) MUST_CHECK;
+int rtnl_verify_mgmt(struct rtnl *r, const struct rtnl_link *l) MUST_CHECK;
+
 /* rtnl_addr.c */
 void rtnl_want_addrs(const struct cfg *cfg, const struct cfg *also, size_t p,
 		     struct rtnl_wanted *out);

@@ -75,6 +75,8 @@ static int verify_other(struct rtnl *r, const struct cfg *cfg, const struct rtnl
 	}
 	if (is_lo || rtnl_is_member(r, cfg, l))
 		return rtnl_verify_addrs(r, l, &none);
+	if (rtnl_is_mgmt(l, cfg))
+		return rtnl_verify_mgmt(r, l);
 	if (!l->is_up)
 		return ERR_OK;
 	(void)snprintf(r->why, sizeof(r->why), "interface %s is up but in no zone",

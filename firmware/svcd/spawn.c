@@ -14,6 +14,7 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/securebits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +30,7 @@
 #include "files.h"
 
 #define SPAWN_EXIT 126    /* exit status of a child that never became the task */
-#define SPAWN_PARK_FD 100 /* where descriptors wait until 3 and 4 are free */
+#define SPAWN_PARK_FD 100 /* where descriptors wait until theirs are free */
 #define MIB (1024UL * 1024UL)
 
 static int set_limits(const struct task_spec *s)
@@ -173,10 +174,14 @@ static const char *open_console_both(void)
 /* Put the task's descriptors where it expects them and close all others. */
 static const char *place_fds(const struct spawn_env *env)
 {
-	const int from[] = {env->link, env->dev};
+	const int from[FDS_END - FDS_SVCD] = {[FDS_SVCD - FDS_SVCD] = env->link,
+					      [FDS_DEV - FDS_SVCD] = env->dev,
+					      [FDS_TUN - FDS_SVCD] = env->tun,
+					      [FDS_FOLDER - FDS_SVCD] = env->folder};
+	const unsigned count = sizeof(from) / sizeof(from[0]);
 	unsigned first_free = FDS_SVCD;
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		int parked;
 
 		if (from[i] < 0)
@@ -185,7 +190,7 @@ static const char *place_fds(const struct spawn_env *env)
 		if (parked != SPAWN_PARK_FD + (int)i)
 			return "park-descriptor";
 	}
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		if (from[i] < 0) {
 			(void)close(FDS_SVCD + (int)i); /* may not be open */
 			continue;
@@ -199,8 +204,23 @@ static const char *place_fds(const struct spawn_env *env)
 	return NULL;
 }
 
+/* No network and no files, before the rights go that this needs. The program is
+ * opened first: its file will not be seen any more. */
+static const char *leave_all(const struct task_spec *s, int *program)
+{
+	*program = open(s->path, O_PATH | O_CLOEXEC);
+	if (*program < 0)
+		return "program";
+	if (unshare(CLONE_NEWNET) != 0)
+		return "network-namespace";
+	if (chroot(SPAWN_EMPTY_DIR) != 0)
+		return "root-folder";
+	return NULL;
+}
+
 /* Everything the child does before exec. Returns the step that failed. */
-static const char *child_setup(const struct task_spec *s, const struct spawn_env *env)
+static const char *child_setup(const struct task_spec *s, const struct spawn_env *env,
+			       int *program)
 {
 	char number[16];
 	const char *step;
@@ -229,7 +249,9 @@ static const char *child_setup(const struct task_spec *s, const struct spawn_env
 		return step;
 	if (set_limits(s) != 0)
 		return "limits";
-	step = drop_rights(s);
+	step = (s->flags & TASK_ALONE) != 0 ? leave_all(s, program) : NULL;
+	if (!step)
+		step = drop_rights(s);
 	if (step)
 		return step;
 	if (chdir("/") != 0)
@@ -252,6 +274,7 @@ static const char *child_setup(const struct task_spec *s, const struct spawn_env
 int spawn_task(const struct task_spec *spec, const struct spawn_env *env, pid_t *pid)
 {
 	const char *step;
+	int program = -1;
 	pid_t child = fork();
 
 	if (child < 0)
@@ -260,10 +283,16 @@ int spawn_task(const struct task_spec *spec, const struct spawn_env *env, pid_t 
 		*pid = child;
 		return ERR_OK;
 	}
-	step = child_setup(spec, env);
+	step = child_setup(spec, env, &program);
 	if (!step) {
-		(void)execve(spec->path, (char *const *)(uintptr_t)spec->argv,
-			     (char *const *)(uintptr_t)spec->envp);
+		char *const *argv = (char *const *)(uintptr_t)spec->argv;
+		char *const *envp = (char *const *)(uintptr_t)spec->envp;
+
+		if (program >= 0)
+			(void)syscall(SYS_execveat, program, "", argv, envp,
+				      AT_EMPTY_PATH);
+		else
+			(void)execve(spec->path, argv, envp);
 		step = "exec";
 	}
 	(void)dprintf(STDERR_FILENO,

@@ -25,15 +25,16 @@
 /*
  * Take over the task table; nothing is started.
  *
- * @dev_socket  stays open for the life of svcd, -1 for none
+ * @dev_socket, @tun  stay open for the life of svcd, -1 for none
  */
-void super_init(struct super *s, bool is_host, int dev_socket)
+void super_init(struct super *s, bool is_host, int dev_socket, int tun)
 {
 	const char *why = NULL;
 
 	memset(s, 0, sizeof(*s));
 	s->is_host = is_host;
 	s->dev_socket = dev_socket;
+	s->tun = tun;
 	if (table_size() > TABLE_TASKS_MAX ||
 	    table_check(table_at(0), table_size(), &why) != ERR_OK) {
 		console_say("bad-table", "reason=\"%s\"", why ? why : "too long");
@@ -51,6 +52,8 @@ void super_init(struct super *s, bool is_host, int dev_socket)
 
 static bool is_wanted(const struct super *s, const struct task_spec *spec)
 {
+	if ((spec->flags & TASK_TUN) != 0 && s->tun < 0)
+		return false;
 	if ((spec->flags & TASK_CONSOLE) != 0)
 		return access("/dev/console", R_OK | W_OK) == 0;
 	if ((spec->flags & TASK_TERMINAL) == 0)
@@ -67,8 +70,10 @@ void super_start(struct super *s, uint64_t now_ms)
 		struct task *t = &s->tasks[i];
 
 		if (!is_wanted(s, t->spec)) {
-			console_say("skipped", "task=%s tty=%s", t->spec->name,
-				    t->spec->tty ? t->spec->tty : "/dev/console");
+			console_say("skipped", "task=%s without=%s", t->spec->name,
+				    t->spec->tty                      ? t->spec->tty
+				    : (t->spec->flags & TASK_TUN) != 0 ? "tun"
+								       : "/dev/console");
 			continue;
 		}
 		if (!s->is_host && cgroup_make(t->spec) != ERR_OK)
@@ -136,7 +141,8 @@ static void connect_task(struct super *s, const struct task *t)
 
 static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 {
-	struct spawn_env env = {.is_host = s->is_host, .link = -1, .dev = -1};
+	struct spawn_env env = {
+		.is_host = s->is_host, .link = -1, .dev = -1, .tun = -1, .folder = -1};
 	int pair[2] = {-1, -1};
 	int r;
 
@@ -152,6 +158,10 @@ static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 	}
 	if ((t->spec->flags & TASK_DEV_SOCKET) != 0)
 		env.dev = s->dev_socket;
+	if ((t->spec->flags & TASK_TUN) != 0)
+		env.tun = s->tun;
+	if (t->spec->folder)
+		env.folder = open(t->spec->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	r = spawn_task(t->spec, &env, &t->pid);
 	if (r != ERR_OK) {
 		console_say("failed", "task=%s step=fork error=\"%s\"", t->spec->name,
@@ -171,6 +181,8 @@ out:
 		(void)close(pair[0]);
 	if (pair[1] >= 0)
 		(void)close(pair[1]);
+	if (env.folder >= 0)
+		(void)close(env.folder); /* was only opened to be handed over */
 	if (r != ERR_OK)
 		wait_again(t, 0, now_ms);
 }

@@ -41,9 +41,10 @@ struct super {
 	bool is_killing; /* stopping, and SIGKILL was sent */
 	uint64_t stop_due_ms;
 	int dev_socket; /* -1 outside the development profile */
+	int tun;        /* of the management plane, -1 when there is none */
 };
 
-void super_init(struct super *s, bool is_host, int dev_socket);
+void super_init(struct super *s, bool is_host, int dev_socket, int tun);
 void super_start(struct super *s, uint64_t now_ms);
 void super_tick(struct super *s, uint64_t now_ms);
 void super_reap(struct super *s, uint64_t now_ms);

@@ -38,12 +38,15 @@
 #include "datafs.h"
 #include "identity.h"
 #include "mounts.h"
+#include "spawn.h"
 #include "super.h"
+#include "tun.h"
 #include "watchdog.h"
 
 #define RUN_DIR "/run/luytre"
 #define DEV_SOCKET RUN_DIR "/dev.sock"
 #define POLICY_DIR "/conf/policy"
+#define WEB_DIR "/conf/web"
 #define CONSOLE_DIR "/conf/console"
 #define FACTORY_CONSOLE "/conf/factory/console"
 #define HOSTNAME "luytre"
@@ -104,6 +107,7 @@ static void make_dir(const char *path, uint32_t uid, mode_t mode)
 static void make_conf(void)
 {
 	make_dir(POLICY_DIR, TABLE_POLICYD_UID, 0700);
+	make_dir(WEB_DIR, TABLE_WEBD_UID, 0700);
 	make_dir(CONSOLE_DIR, TABLE_CONSOLED_UID, 0700);
 	if (lchown(FACTORY_CONSOLE, TABLE_CONSOLED_UID, TABLE_CONSOLED_UID) != 0 &&
 	    errno != ENOENT && errno != ENOTDIR)
@@ -300,8 +304,9 @@ int main(int argc, char **argv)
 		boot_board(&st);
 	make_dir(RUN_DIR, 0, 0755);
 	identity_write(RUN_DIR "/serial", argument(argc, argv, "serial="));
+	make_dir(SPAWN_EMPTY_DIR, 0, 0555);
 	dev_socket = open_dev_socket();
-	super_init(&st.super, st.is_host, dev_socket);
+	super_init(&st.super, st.is_host, dev_socket, tun_open());
 	super_start(&st.super, clock_ms());
 	while (!super_is_stopped(&st.super))
 		turn(&st);

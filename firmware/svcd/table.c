@@ -9,6 +9,7 @@
 
 static const char *const no_env[] = {NULL};
 static const char *const policyd_argv[] = {"policyd", NULL};
+static const char *const webd_argv[] = {"mgmtd", "webd", NULL};
 static const char *const consoled_argv[] = {"consoled", NULL};
 #if CONFIG_PROFILE_DEV
 static const char *const shell_argv[] = {"-sh", NULL};
@@ -32,6 +33,21 @@ static const struct task_spec tasks[] = {
 		.pids_max = 1,
 		.oom_score_adj = -900,
 		.ready_ms = 30000,
+	},
+	{
+		.name = "webd",
+		.id = IPC_TASK_webd,
+		.path = LIBEXEC "mgmtd",
+		.argv = webd_argv,
+		.envp = no_env,
+		.folder = "/conf/web",
+		.flags = TASK_LINK | TASK_TUN | TASK_ALONE,
+		.uid = TABLE_WEBD_UID,
+		.files_max = 64,
+		.file_size_max_mib = 4,
+		.pids_max = 1,
+		.oom_score_adj = 300,
+		.ready_ms = 60000, /* the first one waits for random numbers */
 	},
 	{
 		.name = "consoled",
@@ -131,6 +147,10 @@ static const char *spec_fault(const struct task_spec *s)
 		return "a link needs a task number of msg.def, and the other way round";
 	if (has_link != (s->ready_ms != 0))
 		return "a task with a link says READY within ready_ms";
+	if (is_root && (s->flags & TASK_ALONE) != 0)
+		return "a root task is not alone";
+	if (s->folder && s->folder[0] != '/')
+		return "folder is not absolute";
 	if (((s->flags & TASK_TERMINAL) != 0) != (s->tty != NULL))
 		return "tty and TASK_TERMINAL go together";
 	if (s->files_max < 8 || s->pids_max == 0 || s->file_size_max_mib == 0)

@@ -12,6 +12,7 @@
 
 #define TABLE_TASKS_MAX 16
 #define TABLE_POLICYD_UID 901
+#define TABLE_WEBD_UID 902
 #define TABLE_CONSOLED_UID 903
 
 enum task_flag {
@@ -20,6 +21,10 @@ enum task_flag {
 	TASK_TERMINAL = 1 << 2,   /* own session on spec->tty; not in host mode */
 	TASK_CONSOLE = 1 << 4,    /* descriptors 0, 1: the console, both ways */
 	TASK_ROOT = 1 << 3,       /* keeps uid 0 and all rights (development shell) */
+	TASK_TUN = 1 << 4,        /* FDS_TUN: the TUN of mgmt_net.h */
+	TASK_ALONE = 1 << 5,      /* own network namespace with nothing in it, own root
+				   * folder with nothing in it; the program must be
+				   * linked statically */
 };
 
 struct task_spec {
@@ -28,10 +33,11 @@ struct task_spec {
 	const char *path;
 	const char *const *argv;
 	const char *const *envp;
-	const char *tty; /* TASK_TERMINAL only */
-	unsigned flags;  /* enum task_flag */
-	uint32_t uid;    /* also the gid; no other group */
-	uint64_t caps;   /* the only capabilities it has, bit n = capability n */
+	const char *tty;    /* TASK_TERMINAL only */
+	const char *folder; /* FDS_FOLDER: its own folder, opened; NULL for none */
+	unsigned flags;     /* enum task_flag */
+	uint32_t uid;       /* also the gid; no other group */
+	uint64_t caps;      /* the only capabilities it has, bit n = capability n */
 	uint32_t files_max;
 	uint32_t file_size_max_mib;
 	uint32_t pids_max; /* 1: it cannot fork (board only, by cgroup) */

@@ -7,11 +7,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void must(bool is_true)
+static void must_at(bool is_true, int line)
 {
-	if (!is_true)
-		abort();
+	if (is_true)
+		return;
+	(void)fprintf(stderr, "%s:%d: broken promise\n", __FILE__, line);
+	abort();
 }
+
+#define must(is_true) must_at(is_true, __LINE__)
 
 static struct {
 	struct sessions sessions;
@@ -46,6 +50,7 @@ static void begin(void)
 	rig.server.draft_n = 0;
 	rig.now_ms = start.now_ms;
 	rig.utc_s = start.utc_s;
+	rig_tick(&rig, 0);
 	rig.ask = 0;
 	rig_connect(&rig);
 }
@@ -101,13 +106,18 @@ static void give(const uint8_t *p, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t first = 0;
+	static uint8_t stream[32768]; /* without the marks */
+	size_t first = 0, n = 0;
 
+	if (size > sizeof(stream))
+		return 0;
 	begin();
 	rig.out_n = 0;
 	for (size_t i = 0; i <= size; i++) {
-		if (i < size && data[i] < 0xfe)
+		if (i < size && data[i] < 0xfe) {
+			stream[n++] = data[i];
 			continue;
+		}
 		give(data + first, i - first);
 		if (i < size && data[i] == 0xff) {
 			rig_tick(&rig, 20000);
@@ -117,8 +127,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	check_out(rig.out, rig.out_n);
 	if (is_order(rig.ask)) {
-		must(memmem(data, size, rig.cookie, 64) != NULL);
-		must(memmem(data, size, rig.csrf, 64) != NULL);
+		must(memmem(stream, n, rig.cookie, 64) != NULL);
+		must(memmem(stream, n, rig.csrf, 64) != NULL);
 	}
 	must(rig.server.accounts.count == ROLE_COUNT);
 	must(rig.server.sessions.idle_s == 300);

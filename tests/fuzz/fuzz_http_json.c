@@ -13,14 +13,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct json_field fields[] = {
-	{"name", JSON_STRING, false, 0, 32},
-	{"text", JSON_STRING, true, 1, JSON_STRING_MAX},
-	{"n", JSON_NUMBER, true, 2, 4294967295},
-	{"flag", JSON_BOOL, true, 0, 1},
+	{"name", JSON_T_STRING, false, 0, 32},
+	{"text", JSON_T_STRING, true, 1, JSON_STRING_MAX},
+	{"n", JSON_T_NUMBER, true, 2, 4294967295},
+	{"flag", JSON_T_BOOL, true, 0, 1},
 };
 #define COUNT (sizeof(fields) / sizeof(fields[0]))
 
-static void must(int is_true)
+static void must(bool is_true)
 {
 	if (!is_true)
 		abort();
@@ -38,13 +38,13 @@ static void compare(const json_t *doc, const struct json_value *v)
 		if (!other)
 			continue;
 		set++;
-		if (fields[i].type == JSON_STRING) {
+		if (fields[i].type == JSON_T_STRING) {
 			must(json_is_string(other) &&
 			     json_string_length(other) == v[i].n);
 			must(memcmp(json_string_value(other), v[i].text, v[i].n + 1) ==
 			     0);
 			must(v[i].n >= fields[i].min && v[i].n <= fields[i].max);
-		} else if (fields[i].type == JSON_NUMBER) {
+		} else if (fields[i].type == JSON_T_NUMBER) {
 			must(json_is_integer(other));
 			must((uint64_t)json_integer_value(other) == v[i].number);
 			must(v[i].number >= fields[i].min &&

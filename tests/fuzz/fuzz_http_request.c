@@ -10,13 +10,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void must(int is_true)
+static void must(bool is_true)
 {
 	if (!is_true)
 		abort();
 }
 
-static int is_named(const char *line, const char *name)
+static unsigned is_named(const char *line, const char *name)
 {
 	return strncasecmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':';
 }

@@ -25,7 +25,7 @@ from province import ns_name
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 DEVCTL = "/usr/libexec/luytre/devctl"
-TASKS = ("policyd",)    # what a test may kill; svcd restarts it
+TASKS = ("policyd", "webd")    # what a test may kill; svcd restarts it
 
 
 class Console:
@@ -257,6 +257,8 @@ class Appliance:
         if task == "policyd":
             self.console.wait_for(r"^luytre: policyd: (enforced|closed)\b", timeout,
                                   since=since)
+        if task == "webd":
+            self.console.wait_for(r"^luytre: webd: ready\b", timeout, since=since)
 
     def sysctl(self, key):
         """A sysctl (slashes) as the appliance has it."""

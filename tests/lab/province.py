@@ -163,6 +163,8 @@ SERVICES = {
     "syslog": ["tcp/6514"],
 }
 
+MANAGEMENT = {"port": "mgmt0", "sources": ["admin-pc"]}
+
 RULES = [
     {"id": "r10", "from": ["lan"], "to": ["tslcd"], "source": ["lan-net"],
      "destination": ["dc-web"], "service": ["http", "ping"], "action": "permit",
@@ -222,6 +224,8 @@ def config(board, lab=0, serial=1, rules=None, **members):
         "services": SERVICES,
         "rules": RULES if rules is None else rules,
     }
+    if rules is None:
+        out["management"] = MANAGEMENT
     out.update(members)
     return out
 

@@ -45,6 +45,41 @@ DESIGN = """# Design
 | HELLO | 1 | a | b | 1-200 | 0 | 100 | Hello. |
 <!-- /msg.def -->
 """
+API_DEF = """#ifdef API
+API(A, GET, "/api/a", ANYONE, 5, 0, IDLE, a)
+API(B, POST, "/api/b", ALL & ~VIEWER, 5, 100, JSON,
+    b)
+#endif
+#ifdef FIELD
+FIELD(B, name, STRING, true, 1, 9)
+#endif
+#ifdef ERROR
+ERROR(BAD, "bad", 400)
+#endif
+"""
+API_YAML = """roles: [viewer, soc-admin]
+errors:
+  bad: 400
+endpoints:
+  - path: /api/a   # words
+    method: GET
+    roles: [anyone]
+    rate: 5
+    activity: no
+    body_max: 0
+    answer:
+      x: string
+
+  - path: /api/b
+    method: POST
+    roles: [soc-admin]
+    rate: 5
+    body_max: 100
+    body_type: json
+    body:
+      name: string(1-9) optional
+    answer: document
+"""
 BOARD_RUN = "#!/bin/sh\n# --print\necho qemu -m 512\necho \"  -smp 2\"\n"
 with open(os.path.join(os.path.dirname(__file__), "../../.clang-format"), encoding="utf-8") as style:
     FORMAT = style.read()
@@ -60,8 +95,10 @@ CLEAN = {
     "firmware/DESIGN.md": DESIGN,
     "firmware/include/msg.def": MSG_DEF,
     "firmware/lib/good.c": C_GOOD,
+    "firmware/mgmtd/api.def": API_DEF,
     "firmware/lib/good.h": H_GOOD,
     "tool.py": "print(1)\n",
+    "web-ui/api.yaml": API_YAML,
     "tool.sh": "#!/bin/sh\necho \"$1\"\n",
 }
 
@@ -140,6 +177,24 @@ SEEDS = [
     ("msg-doc", "new-message", {"firmware/include/msg.def": MSG_DEF.replace(
         "#endif", "MSG(BYE, 2, b, a, 0, 0, 0, 0)\n#endif")}, "differs"),
     ("msg-doc", "no-table", {"firmware/DESIGN.md": "# Design\n"}, "no <!-- msg.def -->"),
+    ("api-doc", "no-file", {"web-ui/api.yaml": None}, "web-ui/api.yaml is missing"),
+    ("api-doc", "only-server", {"firmware/mgmtd/api.def": API_DEF.replace(
+        "#ifdef FIELD", "API(C, GET, \"/api/c\", ALL, 1, 0, 0, c)\n#ifdef FIELD")},
+     "api.def: GET /api/c is only here"),
+    ("api-doc", "only-yaml", {"firmware/mgmtd/api.def": API_DEF.replace(
+        "API(A, GET, \"/api/a\", ANYONE, 5, 0, IDLE, a)\n", "")},
+     "api.yaml: GET /api/a is only here"),
+    ("api-doc", "role", {"web-ui/api.yaml": API_YAML.replace("[soc-admin]", "[viewer]")},
+     "POST /api/b: roles"),
+    ("api-doc", "rate", {"web-ui/api.yaml": API_YAML.replace("rate: 5", "rate: 6")}, "rate is 6"),
+    ("api-doc", "size", {"web-ui/api.yaml": API_YAML.replace("100", "101")}, "body_max is 101"),
+    ("api-doc", "activity", {"web-ui/api.yaml": API_YAML.replace("    activity: no\n", "")},
+     "activity is None"),
+    ("api-doc", "field", {"web-ui/api.yaml": API_YAML.replace("(1-9)", "(1-8)")}, "body is"),
+    ("api-doc", "error", {"web-ui/api.yaml": API_YAML.replace("bad: 400", "bad: 401")},
+     "error bad 40"),
+    ("api-doc", "answer", {"web-ui/api.yaml": API_YAML.replace("    answer: document\n", "")},
+     "POST /api/b has no answer"),
     ("board-readme", "other-command", {"board/b/README.md": "```sh\nqemu -m 256 -smp 2\n```\n"},
      "board/b/README.md: no code block"),
     ("board-readme", "no-block", {"board/b/run": "#!/bin/sh\ncommand=$(block qemu)\n$command\n"},

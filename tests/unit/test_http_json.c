@@ -10,9 +10,9 @@
 #include "mgmtd/json_write.h"
 
 static const struct json_field fields[] = {
-	{"name", JSON_STRING, false, 1, 8},
-	{"count", JSON_NUMBER, true, 2, 10},
-	{"flag", JSON_BOOL, true, 0, 1},
+	{"name", JSON_T_STRING, false, 1, 8},
+	{"count", JSON_T_NUMBER, true, 2, 10},
+	{"flag", JSON_T_BOOL, true, 0, 1},
 };
 #define COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -61,7 +61,7 @@ static void limits_are_exact(void **state)
 /* A string of @n bytes where any length up to the reader's own limit may come. */
 static int with_string(size_t n)
 {
-	static const struct json_field any = {"name", JSON_STRING, false, 0, 10000};
+	static const struct json_field any = {"name", JSON_T_STRING, false, 0, 10000};
 	char text[600] = "{\"name\":\"";
 	const size_t at = strlen(text);
 
@@ -188,7 +188,7 @@ static void commas_and_brackets_are_right(void **state)
 	json_open(&o, NULL, '{');
 	json_u64(&o, "d", UINT64_MAX);
 	json_close(&o, '}');
-	json_null(&o, NULL);
+	json_nil(&o, NULL);
 	json_close(&o, ']');
 	json_bool(&o, "e", false);
 	json_close(&o, '}');

@@ -124,7 +124,7 @@ static void table_is_sound(void **state)
 		assert_true(n <= JSON_FIELDS_MAX);
 		for (size_t i = 0; i < n; i++) {
 			assert_true(strlen(fields[i].name) <= JSON_KEY_MAX);
-			if (fields[i].type == JSON_STRING)
+			if (fields[i].type == JSON_T_STRING)
 				assert_true(fields[i].max <= JSON_STRING_MAX);
 		}
 	}
@@ -174,7 +174,8 @@ static void forged_requests_are_refused(void **state)
 	assert_int_equal(post("/api/rollback", fields, ""), 403);
 	(void)snprintf(fields, sizeof(fields), "%sSec-Fetch-Site: cross-site\r\n", token);
 	assert_int_equal(post("/api/rollback", fields, ""), 403);
-	assert_int_equal(rig.ask, HTTP_ASK_STATUS); /* policyd heard nothing of all that */
+	assert_int_equal(rig.ask,
+			 HTTP_ASK_STATUS); /* policyd heard nothing of all that */
 	(void)snprintf(fields, sizeof(fields),
 		       "%sOrigin: https://10.0.0.1\r\nSec-Fetch-Site: same-origin\r\n",
 		       token);
