@@ -54,7 +54,7 @@ IMAGE_PROGRAMS := $(sort $(shell sed -n 's/^prog.*[ ]out:\(.*\)$$/\1/p' \
 	$(IMAGE_TOOLS)/files))
 $(O)/root.squashfs: $(IMAGE_PROGRAMS:%=$(O)/sbin/%) $(IMAGE_TOOLS)/rootfs \
 		$(IMAGE_TOOLS)/files $(IMAGE_TOOLS)/passwd $(IMAGE_TOOLS)/group \
-		$(O)/keyset
+		$(O)/keyset $(O)/sbin/web.pack
 	@echo "  ROOT  $@"
 	$(Q)$(IMAGE_TOOLS)/rootfs --out $(O) --profile $(PROFILE)
 

@@ -43,13 +43,20 @@ include firmware/port/build.mk
 # mgmtd is linked statically, with its own mbedTLS, and runs in an empty folder. All
 # that is in it is compiled with that mbedTLS's headers, into obj/mgmt.
 MGMT_LIB_SRC := $(patsubst %,firmware/lib/%.c,accounts accounts_file accounts_rules \
-	b64 err file hex ipc password span totp wipe)
+	b64 err file hex ipc password sealed span totp wipe)
 MGMT_SRC := $(wildcard firmware/mgmtd/*.c) $(wildcard firmware/port/seccomp/*.c) \
 	$(MGMT_LIB_SRC)
 MGMT_OBJ := $(MGMT_SRC:%.c=$(O)/obj/mgmt/%.o)
 
+# The pages that webd serves.
+UI_SRC := $(shell find web-ui -type f)
+$(O)/sbin/web.pack: $(UI_SRC) toolchain/uipack/uipack
+	$(if $(V),,@echo "  PACK  $(BOARD) web.pack")
+	$(Q)mkdir -p $(@D)
+	$(Q)toolchain/uipack/uipack --out $@ >/dev/null
+
 .PHONY: firmware
-firmware: $(DAEMONS:%=$(O)/sbin/%)
+firmware: $(DAEMONS:%=$(O)/sbin/%) $(O)/sbin/web.pack
 
 $(O)/obj/%.o: %.c $(O)/autoconf.h
 	$(if $(V),,@echo "  CC    $(BOARD) $<")

@@ -9,6 +9,7 @@
 #define FDS_DEV 4    /* TASK_DEV_SOCKET: listening development socket */
 #define FDS_TUN 5    /* TASK_TUN: the TUN of mgmt_net.h */
 #define FDS_FOLDER 6 /* task_spec.folder, opened */
-#define FDS_END 7
+#define FDS_FILE 7   /* task_spec.file, opened to be read */
+#define FDS_END 8
 
 #endif

@@ -48,6 +48,13 @@ enum ready_state {
 
 enum art_kind { ART_CONFIG = 1, ART_KEYSET = 2, ART_COMMAND = 3 };
 
+/* What a REPORT is about. */
+enum report_kind {
+	REPORT_CONFIG = 1, /* the configuration in force, canonical */
+	REPORT_COUNTERS,   /* packets and bytes of its rules and of built-in ones */
+	REPORT_CONTROLS    /* controls of its level profile, and whether they are met */
+};
+
 struct ipc_rule {
 	uint16_t type;
 	uint8_t senders;   /* enum ipc_set */

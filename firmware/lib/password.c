@@ -9,7 +9,7 @@
 #include "wipe.h"
 
 #if !defined(MBEDTLS_SHA512_C)
-#error "passwords need SHA-512"
+_Static_assert(0, "passwords need SHA-512");
 #endif
 
 #define BLOCK_BYTES 128 /* of SHA-512 */

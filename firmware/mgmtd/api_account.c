@@ -247,7 +247,7 @@ void api_first_done(struct http_job *job, const uint8_t hash[PASSWORD_HASH_BYTES
 	http_reply_json(c, &o, "");
 }
 
-/* Store a change that was made to @a after http_accounts_begin(). */
+/* Store a change that was made after http_accounts_begin(). */
 static void finish(const struct api_call *call, const char *name, const char *what)
 {
 	struct http_server *s = call->server;

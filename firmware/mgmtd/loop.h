@@ -5,6 +5,8 @@
 #define LUYTRE_MGMT_LOOP_H
 
 #include "err.h"
+#include "http.h"
+#include "keep.h"
 #include "tls_key.h"
 
 struct loop_fds {
@@ -12,7 +14,16 @@ struct loop_fds {
 	int tun;
 };
 
-int loop_open(const struct tls_key *key, const struct loop_fds *fds) MUST_CHECK;
+/* What was opened before; must outlive the loop. */
+struct loop_setup {
+	struct loop_fds fds;
+	const struct tls_key *key;
+	const struct http_pack *pack;
+	struct keep *keep;
+	struct span accounts; /* text of the account file, only read by loop_open() */
+};
+
+int loop_open(const struct loop_setup *setup) MUST_CHECK;
 int loop_run(void) MUST_CHECK;
 
 #endif

@@ -13,7 +13,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <mbedtls/memory_buffer_alloc.h>
@@ -25,6 +28,7 @@
 #include "sandbox.h"
 #include "say.h"
 #include "tls_key.h"
+#include "wipe.h"
 
 static unsigned char tls_heap[CONFIG_MGMT_TLS_HEAP_KB * 1024]
 	__attribute__((aligned(16)));
@@ -46,10 +50,54 @@ static int send_ready(const struct tls_key *key)
 	return ipc_send(FDS_SVCD, IPC_READY, 0, span_of(body, (size_t)n + 1), -1);
 }
 
-static int webd(void)
+/* The pages: mapped, not copied. */
+static int open_pack(struct http_pack *pack)
+{
+	struct stat st;
+	void *p;
+
+	if (fstat(FDS_FILE, &st) != 0)
+		return ERR_SYS;
+	if (st.st_size <= 0 || st.st_size > (off_t)HTTP_PACK_MAX)
+		return ERR_LIMIT;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, FDS_FILE, 0);
+	if (p == MAP_FAILED)
+		return ERR_SYS;
+	(void)close(FDS_FILE); /* the mapping stays */
+	return http_pack_read(span_of(p, (size_t)st.st_size), pack);
+}
+
+/* Everything that is to be read. Returns the step that failed, with @err. */
+static const char *open_files(struct loop_setup *setup, uint8_t text[ACCOUNTS_FILE_MAX],
+			      int *err)
 {
 	static struct tls_key key;
-	const struct loop_fds fds = {.svcd = FDS_SVCD, .tun = FDS_TUN};
+	static struct http_pack pack;
+	static struct keep keep;
+	size_t n = 0;
+
+	*err = tls_key_load(&key, FDS_FOLDER);
+	if (*err != ERR_OK)
+		return "key";
+	*err = keep_open(&keep, FDS_FOLDER, text, ACCOUNTS_FILE_MAX, &n);
+	if (*err != ERR_OK)
+		return "accounts";
+	*err = open_pack(&pack);
+	if (*err != ERR_OK)
+		return "pages";
+	(void)close(FDS_FOLDER); /* what was written there was synced */
+	setup->key = &key;
+	setup->keep = &keep;
+	setup->pack = &pack;
+	setup->accounts = span_of(text, n);
+	return NULL;
+}
+
+static int webd(void)
+{
+	static uint8_t text[ACCOUNTS_FILE_MAX];
+	struct loop_setup setup = {.fds = {.svcd = FDS_SVCD, .tun = FDS_TUN}};
+	const char *step;
 	int r;
 
 	/* no core, no debugger: the key is in this memory; the name is that of a
@@ -60,20 +108,21 @@ static int webd(void)
 	mbedtls_memory_buffer_alloc_init(tls_heap, sizeof(tls_heap));
 	if (psa_crypto_init() != PSA_SUCCESS)
 		return fail("crypto", ERR_INTERNAL);
-	r = tls_key_load(&key, FDS_FOLDER);
-	if (r != ERR_OK)
-		return fail("key", r);
-	(void)close(FDS_FOLDER); /* was only read or synced already */
+	step = open_files(&setup, text, &r);
+	if (step)
+		return fail(step, r);
 	if (fcntl(FDS_SVCD, F_SETFL, O_NONBLOCK) != 0 ||
 	    fcntl(FDS_TUN, F_SETFL, O_NONBLOCK) != 0)
 		return fail("descriptors", ERR_SYS);
-	r = loop_open(&key, &fds);
+	r = loop_open(&setup);
+	wipe(text, sizeof(text));
 	if (r != ERR_OK)
 		return fail("network", r);
-	say("ready", "fingerprint=%s key=%s", key.fingerprint, key.how);
-	r = send_ready(&key);
+	say("ready", "fingerprint=%s key=%s", setup.key->fingerprint, setup.key->how);
+	r = send_ready(setup.key);
 	if (r != ERR_OK)
 		return fail("ready", r);
+	tzset(); /* gmtime_r() would open the time zone's file at its first use */
 	r = sandbox_enter();
 	if (r != ERR_OK)
 		return fail("sandbox", r);

@@ -177,7 +177,8 @@ static const char *place_fds(const struct spawn_env *env)
 	const int from[FDS_END - FDS_SVCD] = {[FDS_SVCD - FDS_SVCD] = env->link,
 					      [FDS_DEV - FDS_SVCD] = env->dev,
 					      [FDS_TUN - FDS_SVCD] = env->tun,
-					      [FDS_FOLDER - FDS_SVCD] = env->folder};
+					      [FDS_FOLDER - FDS_SVCD] = env->folder,
+					      [FDS_FILE - FDS_SVCD] = env->file};
 	const unsigned count = sizeof(from) / sizeof(from[0]);
 	unsigned first_free = FDS_SVCD;
 

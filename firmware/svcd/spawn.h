@@ -17,6 +17,7 @@ struct spawn_env {
 	int dev;    /* development socket, -1 for none */
 	int tun;    /* TUN of the management plane, -1 for none */
 	int folder; /* the task's own folder, -1 for none */
+	int file;   /* a file of the image for the task, -1 for none */
 };
 
 int spawn_task(const struct task_spec *spec, const struct spawn_env *env,

@@ -71,7 +71,7 @@ void super_start(struct super *s, uint64_t now_ms)
 
 		if (!is_wanted(s, t->spec)) {
 			console_say("skipped", "task=%s without=%s", t->spec->name,
-				    t->spec->tty                      ? t->spec->tty
+				    t->spec->tty                       ? t->spec->tty
 				    : (t->spec->flags & TASK_TUN) != 0 ? "tun"
 								       : "/dev/console");
 			continue;
@@ -141,8 +141,12 @@ static void connect_task(struct super *s, const struct task *t)
 
 static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 {
-	struct spawn_env env = {
-		.is_host = s->is_host, .link = -1, .dev = -1, .tun = -1, .folder = -1};
+	struct spawn_env env = {.is_host = s->is_host,
+				.link = -1,
+				.dev = -1,
+				.tun = -1,
+				.folder = -1,
+				.file = -1};
 	int pair[2] = {-1, -1};
 	int r;
 
@@ -162,6 +166,8 @@ static void start_task(struct super *s, struct task *t, uint64_t now_ms)
 		env.tun = s->tun;
 	if (t->spec->folder)
 		env.folder = open(t->spec->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->spec->file)
+		env.file = open(t->spec->file, O_RDONLY | O_CLOEXEC);
 	r = spawn_task(t->spec, &env, &t->pid);
 	if (r != ERR_OK) {
 		console_say("failed", "task=%s step=fork error=\"%s\"", t->spec->name,
@@ -181,6 +187,8 @@ out:
 		(void)close(pair[0]);
 	if (pair[1] >= 0)
 		(void)close(pair[1]);
+	if (env.file >= 0)
+		(void)close(env.file);
 	if (env.folder >= 0)
 		(void)close(env.folder); /* was only opened to be handed over */
 	if (r != ERR_OK)

@@ -47,6 +47,8 @@
 #define DEV_SOCKET RUN_DIR "/dev.sock"
 #define POLICY_DIR "/conf/policy"
 #define WEB_DIR "/conf/web"
+#define FACTORY_WEB "/conf/factory/web"
+#define FIRST_WEB WEB_DIR "/first"
 #define CONSOLE_DIR "/conf/console"
 #define FACTORY_CONSOLE "/conf/factory/console"
 #define HOSTNAME "luytre"
@@ -102,13 +104,18 @@ static void make_dir(const char *path, uint32_t uid, mode_t mode)
 		console_say("no-folder", "path=%s error=\"%s\"", path, strerror(errno));
 }
 
-/* What tasks own below /conf. The flashing tool leaves the first account of the
- * console; it cannot know our users. */
+/* What tasks own below /conf. The flashing tool leaves the first accounts of the
+ * console and of the web interface; it cannot know our users, and webd sees nothing
+ * but its own folder. */
 static void make_conf(void)
 {
 	make_dir(POLICY_DIR, TABLE_POLICYD_UID, 0700);
 	make_dir(WEB_DIR, TABLE_WEBD_UID, 0700);
 	make_dir(CONSOLE_DIR, TABLE_CONSOLED_UID, 0700);
+	if (rename(FACTORY_WEB, FIRST_WEB) == 0 &&
+	    lchown(FIRST_WEB, TABLE_WEBD_UID, TABLE_WEBD_UID) != 0)
+		console_say("no-file", "path=" FIRST_WEB " error=\"%s\"",
+			    strerror(errno));
 	if (lchown(FACTORY_CONSOLE, TABLE_CONSOLED_UID, TABLE_CONSOLED_UID) != 0 &&
 	    errno != ENOENT && errno != ENOTDIR)
 		console_say("no-file", "path=" FACTORY_CONSOLE " error=\"%s\"",

@@ -41,6 +41,7 @@ static const struct task_spec tasks[] = {
 		.argv = webd_argv,
 		.envp = no_env,
 		.folder = "/conf/web",
+		.file = LIBEXEC "web.pack",
 		.flags = TASK_LINK | TASK_TUN | TASK_ALONE,
 		.uid = TABLE_WEBD_UID,
 		.files_max = 64,
@@ -149,8 +150,8 @@ static const char *spec_fault(const struct task_spec *s)
 		return "a task with a link says READY within ready_ms";
 	if (is_root && (s->flags & TASK_ALONE) != 0)
 		return "a root task is not alone";
-	if (s->folder && s->folder[0] != '/')
-		return "folder is not absolute";
+	if ((s->folder && s->folder[0] != '/') || (s->file && s->file[0] != '/'))
+		return "folder or file is not absolute";
 	if (((s->flags & TASK_TERMINAL) != 0) != (s->tty != NULL))
 		return "tty and TASK_TERMINAL go together";
 	if (s->files_max < 8 || s->pids_max == 0 || s->file_size_max_mib == 0)

@@ -21,8 +21,8 @@ enum task_flag {
 	TASK_TERMINAL = 1 << 2,   /* own session on spec->tty; not in host mode */
 	TASK_CONSOLE = 1 << 4,    /* descriptors 0, 1: the console, both ways */
 	TASK_ROOT = 1 << 3,       /* keeps uid 0 and all rights (development shell) */
-	TASK_TUN = 1 << 4,        /* FDS_TUN: the TUN of mgmt_net.h */
-	TASK_ALONE = 1 << 5,      /* own network namespace with nothing in it, own root
+	TASK_TUN = 1 << 5,        /* FDS_TUN: the TUN of mgmt_net.h */
+	TASK_ALONE = 1 << 6,      /* own network namespace with nothing in it, own root
 				   * folder with nothing in it; the program must be
 				   * linked statically */
 };
@@ -34,6 +34,7 @@ struct task_spec {
 	const char *const *argv;
 	const char *const *envp;
 	const char *tty;    /* TASK_TERMINAL only */
+	const char *file;   /* FDS_FILE: a file of the image, opened; NULL for none */
 	const char *folder; /* FDS_FOLDER: its own folder, opened; NULL for none */
 	unsigned flags;     /* enum task_flag */
 	uint32_t uid;       /* also the gid; no other group */

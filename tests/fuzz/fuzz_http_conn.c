@@ -1,11 +1,15 @@
 /*
  * Any bytes on a connection, in pieces, with an operator logged in: answers are
  * whole, the server lives, and nothing reaches policyd as an order whose sender did
- * not know both secrets of the session. "\xfe" ends a piece, "\xff" lets time pass.
+ * not know both secrets of the session. Byte 1 ends a piece, byte 2 lets time pass.
  */
 #include "http_rig.h"
+#include "../fuzz/lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define MARK_PIECE 1
+#define MARK_TIME 2
 
 static void must_at(bool is_true, int line)
 {
@@ -51,7 +55,7 @@ static void begin(void)
 	rig.now_ms = start.now_ms;
 	rig.utc_s = start.utc_s;
 	rig_tick(&rig, 0);
-	rig.ask = 0;
+	rig.ask = HTTP_ASK_STATUS;
 	rig_connect(&rig);
 }
 
@@ -104,22 +108,21 @@ static void give(const uint8_t *p, size_t n)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *text, size_t text_n)
 {
-	static uint8_t stream[32768]; /* without the marks */
+	static uint8_t data[65536], stream[65536]; /* with and without the marks */
+	const size_t size = lines_expand(text, text_n, data, sizeof(data));
 	size_t first = 0, n = 0;
 
-	if (size > sizeof(stream))
-		return 0;
 	begin();
 	rig.out_n = 0;
 	for (size_t i = 0; i <= size; i++) {
-		if (i < size && data[i] < 0xfe) {
+		if (i < size && data[i] != MARK_PIECE && data[i] != MARK_TIME) {
 			stream[n++] = data[i];
 			continue;
 		}
 		give(data + first, i - first);
-		if (i < size && data[i] == 0xff) {
+		if (i < size && data[i] == MARK_TIME) {
 			rig_tick(&rig, 20000);
 			rig_drain(&rig, 100);
 		}

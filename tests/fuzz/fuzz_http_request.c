@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "../fuzz/lines.h"
 #include "mgmtd/http_parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -94,8 +95,10 @@ static void check_pieces(const uint8_t *data, size_t size, int want, size_t end)
 	must(r == want && at == end);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int LLVMFuzzerTestOneInput(const uint8_t *text, size_t text_n)
 {
+	static uint8_t data[65536];
+	const size_t size = lines_expand(text, text_n, data, sizeof(data));
 	struct http_scan s = {0};
 	struct http_request q;
 	unsigned status = 0;

@@ -95,12 +95,15 @@ CLEAN = {
     "firmware/DESIGN.md": DESIGN,
     "firmware/include/msg.def": MSG_DEF,
     "firmware/lib/good.c": C_GOOD,
-    "firmware/mgmtd/api.def": API_DEF,
     "firmware/lib/good.h": H_GOOD,
     "tool.py": "print(1)\n",
-    "web-ui/api.yaml": API_YAML,
     "tool.sh": "#!/bin/sh\necho \"$1\"\n",
 }
+
+
+def api(table=API_DEF, document=API_YAML):
+    """A server's table and the document about it."""
+    return {"firmware/mgmtd/api.def": table, "web-ui/api.yaml": document}
 
 
 def c_file(body):
@@ -177,23 +180,23 @@ SEEDS = [
     ("msg-doc", "new-message", {"firmware/include/msg.def": MSG_DEF.replace(
         "#endif", "MSG(BYE, 2, b, a, 0, 0, 0, 0)\n#endif")}, "differs"),
     ("msg-doc", "no-table", {"firmware/DESIGN.md": "# Design\n"}, "no <!-- msg.def -->"),
-    ("api-doc", "no-file", {"web-ui/api.yaml": None}, "web-ui/api.yaml is missing"),
-    ("api-doc", "only-server", {"firmware/mgmtd/api.def": API_DEF.replace(
-        "#ifdef FIELD", "API(C, GET, \"/api/c\", ALL, 1, 0, 0, c)\n#ifdef FIELD")},
+    ("api-doc", "no-file", api(document=None), "web-ui/api.yaml is missing"),
+    ("api-doc", "only-server", api(API_DEF.replace(
+        "#ifdef FIELD", "API(C, GET, \"/api/c\", ALL, 1, 0, 0, c)\n#ifdef FIELD")),
      "api.def: GET /api/c is only here"),
-    ("api-doc", "only-yaml", {"firmware/mgmtd/api.def": API_DEF.replace(
-        "API(A, GET, \"/api/a\", ANYONE, 5, 0, IDLE, a)\n", "")},
+    ("api-doc", "only-yaml", api(API_DEF.replace(
+        "API(A, GET, \"/api/a\", ANYONE, 5, 0, IDLE, a)\n", "")),
      "api.yaml: GET /api/a is only here"),
-    ("api-doc", "role", {"web-ui/api.yaml": API_YAML.replace("[soc-admin]", "[viewer]")},
+    ("api-doc", "role", api(document=API_YAML.replace("[soc-admin]", "[viewer]")),
      "POST /api/b: roles"),
-    ("api-doc", "rate", {"web-ui/api.yaml": API_YAML.replace("rate: 5", "rate: 6")}, "rate is 6"),
-    ("api-doc", "size", {"web-ui/api.yaml": API_YAML.replace("100", "101")}, "body_max is 101"),
-    ("api-doc", "activity", {"web-ui/api.yaml": API_YAML.replace("    activity: no\n", "")},
+    ("api-doc", "rate", api(document=API_YAML.replace("rate: 5", "rate: 6")), "rate is 6"),
+    ("api-doc", "size", api(document=API_YAML.replace("100", "101")), "body_max is 101"),
+    ("api-doc", "activity", api(document=API_YAML.replace("    activity: no\n", "")),
      "activity is None"),
-    ("api-doc", "field", {"web-ui/api.yaml": API_YAML.replace("(1-9)", "(1-8)")}, "body is"),
-    ("api-doc", "error", {"web-ui/api.yaml": API_YAML.replace("bad: 400", "bad: 401")},
+    ("api-doc", "field", api(document=API_YAML.replace("(1-9)", "(1-8)")), "body is"),
+    ("api-doc", "error", api(document=API_YAML.replace("bad: 400", "bad: 401")),
      "error bad 40"),
-    ("api-doc", "answer", {"web-ui/api.yaml": API_YAML.replace("    answer: document\n", "")},
+    ("api-doc", "answer", api(document=API_YAML.replace("    answer: document\n", "")),
      "POST /api/b has no answer"),
     ("board-readme", "other-command", {"board/b/README.md": "```sh\nqemu -m 256 -smp 2\n```\n"},
      "board/b/README.md: no code block"),

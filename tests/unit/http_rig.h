@@ -112,10 +112,16 @@ static inline void rig_event(void *ctx, enum http_event event, const char *text)
 	g->events[event]++;
 }
 
+/* Hash of RIG_WORD, computed once. */
 static inline void rig_hash(const char *text, struct password_hash *out)
 {
+	static struct password_hash known;
 	struct password_work w;
 
+	if (known.iterations) {
+		*out = known;
+		return;
+	}
 	out->iterations = PASSWORD_ITERATIONS_MIN;
 	memset(out->salt, 7, sizeof(out->salt));
 	if (password_begin(&w, span_str(text), out->salt, out->iterations) != ERR_OK)
@@ -123,6 +129,7 @@ static inline void rig_hash(const char *text, struct password_hash *out)
 	while (!password_step(&w, PASSWORD_STEP))
 		;
 	password_end(&w, out->hash);
+	known = *out;
 }
 
 static inline struct account *rig_account(struct rig *g, const char *name,
@@ -289,7 +296,7 @@ static inline unsigned rig_try(struct rig *g, const char *name, const char *word
 
 	g->cookie[0] = g->csrf[0] = '\0';
 	if (has_code) {
-		rig_tick(g, TOTP_PERIOD_S * 1000);
+		rig_tick(g, (uint64_t)TOTP_PERIOD_S * 1000);
 		rig_connect(g);
 		rig_code(g, code);
 		(void)snprintf(body, sizeof(body),

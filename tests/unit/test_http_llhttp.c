@@ -203,7 +203,8 @@ static size_t mutate(char *text, size_t n, size_t room, uint64_t *state)
 			if (n + len >= room)
 				break;
 			memmove(text + at + len, text + at, n - at);
-			memcpy(text + at, scrap, len);
+			for (size_t k = 0; k < len; k++)
+				text[at + k] = scrap[k];
 			n += len;
 		}
 	}
@@ -224,7 +225,7 @@ static void llhttp_never_refuses_what_we_take(void **state)
 		struct http_request q;
 		bool theirs, mine;
 
-		memcpy(text, seed, n);
+		memcpy(text, seed, n + 1);
 		n = mutate(text, n, sizeof(text), &random);
 		mine = ours(text, n, &q);
 		theirs = oracle(text, n, &s);

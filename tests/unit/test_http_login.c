@@ -500,7 +500,7 @@ static void old_passwords_must_be_changed(void **state)
 {
 	(void)state;
 	account("viewer")->last_login_s = RIG_T0;
-	rig.utc_s += 173 * 86400 + 10;
+	rig.utc_s += INT64_C(173) * 86400 + 10;
 	for (unsigned i = 0; i < rig.server.accounts.count; i++)
 		rig.server.accounts.list[i].last_login_s = rig.utc_s;
 	rig_tick(&rig, 1);
@@ -508,7 +508,7 @@ static void old_passwords_must_be_changed(void **state)
 	assert_true(rig_has(&rig, "\"must\":\"nothing\""));
 	assert_true(rig_has(&rig, "\"password_days\":7"));
 	assert_true(rig_has(&rig, "\"password_warning\":true"));
-	rig.utc_s += 7 * 86400;
+	rig.utc_s += INT64_C(7) * 86400;
 	rig_tick(&rig, 1);
 	assert_int_equal(get_status(), 403);
 	assert_true(rig_has(&rig, "must-change-password"));
@@ -589,7 +589,7 @@ static void last_administrator_stays(void **state)
 	assert_int_equal(admin_post("/api/account/reset",
 				    "{\"name\":\"soc-admin\",\"totp\":true}"),
 			 409);
-	rig.utc_s += 400 * 86400;
+	rig.utc_s += INT64_C(400) * 86400;
 	rig_tick(&rig, HTTP_UNUSED_MS);
 	assert_false(account("soc-admin")->is_disabled);
 	assert_true(account("viewer")->is_disabled);

@@ -516,11 +516,14 @@ static void orders_reach_policyd_as_they_are(void **state)
 	assert_int_equal(rig_answer(&rig, ERR_SIGNATURE, "signature does not verify"),
 			 409);
 	assert_true(rig_has(&rig, "signature does not verify"));
+	assert_int_equal(rig_call(&rig, "POST", "/api/apply", "luytre again"), 0);
+	assert_int_equal(rig_answer(&rig, ERR_ALREADY, "accepted before confirm=7"), 200);
+	assert_true(rig_has(&rig, "\"confirm\":\"7\""));
 	assert_int_equal(rig_call(&rig, "POST", "/api/confirm", "{\"code\":\"123456\"}"),
 			 0);
 	assert_memory_equal(rig.asked, "123456", 6);
 	assert_int_equal(rig_answer(&rig, ERR_OK, "serial=9"), 200);
-	assert_int_equal(rig.events[HTTP_EV_ORDER], 3);
+	assert_int_equal(rig.events[HTTP_EV_ORDER], 4);
 }
 
 static void rates_are_exact(void **state)
@@ -587,6 +590,110 @@ static void connections_are_bounded(void **state)
 	assert_int_equal(rig_call(&rig, "GET", "/api/health", NULL), 200);
 }
 
+static void build_options_are_limits(void **state)
+{
+	static struct http_server s;
+	struct http_setup limits = {.ops = rig.server.setup.ops};
+
+	(void)state;
+	assert_int_equal(http_server_init(&s, &limits, span_of(NULL, 0)), ERR_RANGE);
+	http_setup_limits(&limits);
+	assert_int_equal(http_server_init(&s, &limits, span_of(NULL, 0)), ERR_OK);
+	limits.idle_s = SESSION_IDLE_MAX_S + 1;
+	assert_int_equal(http_server_init(&s, &limits, span_of(NULL, 0)), ERR_RANGE);
+	limits.idle_s = SESSION_IDLE_MIN_S - 1;
+	assert_int_equal(http_server_init(&s, &limits, span_of(NULL, 0)), ERR_RANGE);
+	limits.idle_s = SESSION_IDLE_MIN_S;
+	limits.absolute_s = SESSION_ABSOLUTE_MAX_S + 1;
+	assert_int_equal(http_server_init(&s, &limits, span_of(NULL, 0)), ERR_RANGE);
+	limits.absolute_s = SESSION_ABSOLUTE_MAX_S;
+	limits.min_chars = ACCOUNT_PASSWORD_MIN_MAX;
+	assert_int_equal(http_server_init(&s, &limits, span_str("nonsense\n")),
+			 ERR_FORMAT);
+	assert_int_equal(http_server_init(&s, &limits, span_of(NULL, 0)), ERR_OK);
+	limits.min_chars++;
+	assert_int_equal(http_server_init(&s, &limits, span_of(NULL, 0)), ERR_RANGE);
+}
+
+/* A pack: one public page, one for who is logged in. */
+static size_t make_pack(uint8_t *p, size_t max, const char *first, const char *second)
+{
+	const char *names[] = {first, second};
+	uint8_t sha[32] = {1};
+	struct sbuf b;
+
+	sbuf_init(&b, p, max);
+	sbuf_putf(&b, "LUYTREUI");
+	sbuf_put_le32(&b, 1);
+	sbuf_put_le32(&b, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		sbuf_put_le16(&b, (uint16_t)strlen(names[i]));
+		sbuf_put_u8(&b, i == 0 ? HTTP_TYPE_HTML : HTTP_TYPE_JS);
+		sbuf_put_u8(&b, i == 0 ? HTTP_ASSET_PUBLIC : 0);
+		sbuf_put_le32(&b, 4);
+		sbuf_put(&b, sha, sizeof(sha));
+		sbuf_putf(&b, "%s", names[i]);
+		sbuf_putf(&b, "DATA");
+	}
+	return b.n;
+}
+
+static void static_files_need_a_session(void **state)
+{
+	static struct http_pack pack;
+	static uint8_t bytes[512];
+	const size_t n = make_pack(bytes, sizeof(bytes), "/index.html", "/x.js");
+
+	(void)state;
+	assert_int_equal(http_pack_read(span_of(bytes, n), &pack), ERR_OK);
+	rig_start(&rig, &pack);
+	assert_int_equal(rig_call(&rig, "GET", "/", NULL), 200);
+	assert_true(rig_has(&rig, "Content-Encoding: gzip\r\n"));
+	assert_true(rig_has(&rig, "Content-Type: text/html; charset=utf-8\r\n"));
+	assert_true(rig_has(&rig, "\r\n\r\nDATA"));
+	assert_int_equal(rig_call(&rig, "GET", "/x.js", NULL), 401);
+	assert_int_equal(rig_call(&rig, "GET", "/none.js", NULL),
+			 401); /* tells nothing */
+	assert_int_equal(rig_call(&rig, "GET", "/none.html", NULL), 303);
+	assert_true(rig_has(&rig, "Location: /index.html\r\n"));
+	assert_int_equal(rig_call(&rig, "POST", "/x.js", "x"), 405);
+	rig_login(&rig, "viewer");
+	assert_int_equal(rig_call(&rig, "GET", "/x.js", NULL), 200);
+	assert_true(rig_has(&rig, "Cache-Control: private, no-cache\r\n"));
+	assert_int_equal(rig_call(&rig, "GET", "/none.js", NULL), 404);
+	assert_int_equal(
+		rig_send(&rig, span_str("GET / HTTP/1.1\r\nHost: a\r\nIf-None-Match: "
+					"\"01000000000000000000000000000000000000"
+					"00000000000000000000000000\"\r\n\r\n")),
+		304);
+	assert_false(rig_has(&rig, "DATA"));
+}
+
+static void packs_are_read_strictly(void **state)
+{
+	static struct http_pack pack;
+	static uint8_t bytes[512];
+	size_t n = make_pack(bytes, sizeof(bytes), "/a.html", "/b.js");
+
+	(void)state;
+	for (size_t i = 0; i < n; i++)
+		assert_int_not_equal(http_pack_read(span_of(bytes, i), &pack), ERR_OK);
+	assert_int_equal(http_pack_read(span_of(bytes, n + 1), &pack), ERR_TRAILING);
+	n = make_pack(bytes, sizeof(bytes), "/b.html", "/b.html");
+	assert_int_equal(http_pack_read(span_of(bytes, n), &pack), ERR_FORMAT);
+	n = make_pack(bytes, sizeof(bytes), "a.html", "/b.js");
+	assert_int_equal(http_pack_read(span_of(bytes, n), &pack), ERR_FORMAT);
+	n = make_pack(bytes, sizeof(bytes), "/A.html", "/b.js");
+	assert_int_equal(http_pack_read(span_of(bytes, n), &pack), ERR_FORMAT);
+	n = make_pack(bytes, sizeof(bytes), "/a.html", "/b.js");
+	bytes[8] = 2;
+	assert_int_equal(http_pack_read(span_of(bytes, n), &pack), ERR_FORMAT);
+	bytes[8] = 1;
+	bytes[12] = HTTP_ASSETS_MAX + 1;
+	assert_int_equal(http_pack_read(span_of(bytes, n), &pack), ERR_LIMIT);
+	assert_int_equal(pack.count, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -614,6 +721,9 @@ int main(void)
 		TEST(rates_are_exact),
 		TEST(health_follows_policyd),
 		TEST(connections_are_bounded),
+		TEST(build_options_are_limits),
+		TEST(static_files_need_a_session),
+		TEST(packs_are_read_strictly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

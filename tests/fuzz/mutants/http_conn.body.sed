@@ -1,3 +1,0 @@
-# file: firmware/mgmtd/http_conn.c
-# a body may be longer than announced
-s/in.n < left ? in.n : left;/in.n;/
