@@ -1,6 +1,6 @@
 /*
  * Any bytes at the serial menu. The first byte: bit 0, somebody is logged in. A
- * byte 0xff, n in the input lets time pass or policyd answer; the rest is typed.
+ * "~" and a byte in the input let time pass or policyd answer; the rest is typed.
  * Nobody gets in without the password, which is not in the input; a restart is
  * asked twice; nothing is written past its room.
  */
@@ -90,19 +90,19 @@ static void something_happens(uint8_t what, uint64_t *now_ms)
 	struct console_answer answer = {.type = IPC_STATUS, .seq = con.seq};
 
 	(void)console_work(&con, *now_ms);
-	if (what < 240) {
-		*now_ms += (uint64_t)what * 97;
+	if (what < 'a' || what > 'p') {
+		*now_ms += (uint64_t)what * 197;
 		console_tick(&con, *now_ms);
 		return;
 	}
-	if (what == 240) {
+	if (what == 'a') {
 		console_peer_lost(&con, *now_ms);
 		return;
 	}
 	answer.type = what % 3 == 0   ? IPC_STATUS
 		      : what % 3 == 1 ? IPC_ART_RESULT
 				      : IPC_TRIAL_RESULT;
-	answer.body = span_of(text, (size_t)(what - 240) * (sizeof(text) - 1) / 15);
+	answer.body = span_of(text, (size_t)(what - 'a') * (sizeof(text) - 1) / 15);
 	console_answer(&con, &answer, *now_ms);
 }
 
@@ -129,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(typed, data, size);
 	begin(room, was_in);
 	for (size_t i = 1; i < size; i++) {
-		if (typed[i] == 0xff && i + 1 < size)
+		if (typed[i] == '~' && i + 1 < size)
 			something_happens(typed[++i], &now_ms); /* hashing is slow */
 		else
 			console_input(&con, span_of(typed + i, 1), now_ms);

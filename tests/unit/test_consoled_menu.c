@@ -7,8 +7,8 @@
 #include "consoled/console.h"
 
 #define NAME "hoa.nguyen"
-#define PASSWORD "Mot hai ba bon 5"
-#define NEXT "Nam sau bay tam 9"
+#define PASSWORD "Green hills of 5"
+#define NEXT "Seven rivers run 9"
 #define TEXT_BYTES 60000
 
 static struct console con;
@@ -186,7 +186,7 @@ static void a_technician_logs_in_and_out(void **state)
 	type("8\r");
 	assert_true(shows("Self-check"));
 	type("9\r8\r");
-	assert_true(shows("LUY TRE - bang dieu khien tai cho"));
+	assert_true(shows("LUY TRE - bang dieu khien tai"));
 	type("0\r");
 	assert_int_equal(con.at, AT_NAME);
 	assert_false(con.is_in);
@@ -334,7 +334,7 @@ static void status_is_shown_in_words(void **state)
 	type("10\r"); /* nobody asked */
 	answer(IPC_STATUS, text, sizeof(text) - 1);
 	assert_int_equal(con.at, AT_MENU);
-	assert_true(shows("đang thực thi chính sách"));
+	assert_true(shows("chính sách đang có hiệu lực"));
 	assert_true(shows("wireguard.site1 : KEY"));
 	assert_false(shows("unknown"));
 	assert_false(shows("\x1b"));
