@@ -13,9 +13,10 @@
 #include "totp.h"
 
 #define ACCOUNTS_MAX 64
-#define ACCOUNT_NAME_MAX 32    /* bytes: a-z 0-9 . _ - */
-#define ACCOUNT_HISTORY_MAX 10 /* passwords that may not come back, the present one too  \
-				*/
+#define ACCOUNT_NAME_MAX 32 /* bytes: a-z 0-9 . _ - */
+#define ACCOUNT_HISTORY_MAX                                                              \
+	10 /* passwords that may not come back, the present one too                      \
+	    */
 #define ACCOUNT_UNUSED_DAYS 45
 #define ACCOUNT_WARN_DAYS 7         /* before a password expires */
 #define ACCOUNT_PASSWORD_MIN_MAX 64 /* largest configurable minimum (characters) */

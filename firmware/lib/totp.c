@@ -59,7 +59,7 @@ int totp_check(struct span key, int64_t utc_s, struct span code, uint64_t *last_
 	uint32_t given = 0;
 	bool is_number = code.n == TOTP_DIGITS;
 
-	if (utc_s <= TOTP_PERIOD_S * TOTP_WINDOW)
+	if (utc_s <= (int64_t)TOTP_PERIOD_S * TOTP_WINDOW)
 		return ERR_TIME;
 	for (size_t i = 0; is_number && i < code.n; i++) {
 		is_number = code.p[i] >= '0' && code.p[i] <= '9';

@@ -1,6 +1,7 @@
 """The serial menu: a technician at a terminal, in both languages, with noise."""
 import base64
 import contextlib
+import ctypes
 import os
 import random
 import re
@@ -22,6 +23,7 @@ LOGIN = r"Account: $"
 MENU_VI = r"Chọn số .*: $"
 MENU_EN = r"Number .*: $"
 WAIT_S = 20
+PIDFD_GETFD = 438
 
 
 class Line:
@@ -247,6 +249,38 @@ def test_links(t):
         t.box.kill("consoled")
         line.expect(LOGIN)
         log_in(line, NEXT, MENU_VI)
+
+
+def link_of(pid, skip):
+    """A copy of the highest socket of process PID that is not in SKIP."""
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    fds = [int(n) for n in os.listdir(f"/proc/{pid}/fd") if int(n) not in skip and
+           os.readlink(f"/proc/{pid}/fd/{n}").startswith("socket:")]
+    with open(os.pidfd_open(pid), "rb", buffering=0) as p:
+        fd = call(PIDFD_GETFD, p.fileno(), max(fds), 0)
+    check(fd >= 0, f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+    return socket.socket(fileno=fd)
+
+
+@test("FC-03")
+def test_bad_peer(t):
+    """Garbage from consoled: dropped and counted by policyd, consoled is restarted,
+    policyd goes on."""
+    with technician(t) as line:
+        policyd = t.box.task_pid("policyd")
+        since = t.box.console.end()
+        line.text = b""
+        with link_of(t.box.outer_pid("consoled"), (0, 1, 2, 3)) as link:
+            for _ in range(8):
+                link.send(b"garbage!" * 4)
+        for pattern in ("policyd: bad-message from=consoled count=8",
+                        "svcd: bad-peer task=consoled says=policyd",
+                        "svcd: died task=consoled", "svcd: ready task=consoled"):
+            t.box.console.wait_for(pattern, 20, since=since)
+        line.expect(LOGIN)
+        log_in(line, PASSWORD, MENU_VI)
+        line.type("1", "Trạng thái +: đóng")
+        check(t.box.task_pid("policyd") == policyd, "policyd has died")
 
 
 @test("AC-15")
