@@ -48,7 +48,7 @@ static size_t make_block(struct span line, uint8_t out[3 + YMODEM_BLOCK_MAX + 2]
 static void play(struct ymodem *y, struct span line, uint64_t *now_ms)
 {
 	static const uint8_t eot[1] = {4};
-	uint8_t block[3 + YMODEM_BLOCK_MAX + 2];
+	uint8_t block[3 + YMODEM_BLOCK_MAX + 2] = {0};
 
 	if (line.n && (line.p[0] == 'B' || line.p[0] == 'K')) {
 		ymodem_input(y, span_of(block, make_block(line, block)), *now_ms);
