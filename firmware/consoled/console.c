@@ -241,7 +241,7 @@ static void rub_out(struct console *c)
 
 static void take_plain(struct console *c, uint8_t byte)
 {
-	if (!is_wanted(c, byte))
+	if (!is_wanted(c, byte) || c->accounts->count == 0)
 		return;
 	if (c->line_n >= line_max(c->at)) {
 		c->is_long = true;

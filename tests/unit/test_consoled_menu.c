@@ -516,6 +516,7 @@ static void without_accounts_the_console_says_so(void **state)
 	assert_true(shows("No account: the device was not prepared"));
 	type(NAME "\r" PASSWORD "\r");
 	assert_int_equal(con.at, AT_NAME);
+	assert_false(shows(NAME));
 }
 
 static void the_first_account_works(void **state)
