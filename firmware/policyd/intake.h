@@ -26,7 +26,7 @@ struct intake {
 	struct table_load load;
 	uint64_t retry_at_s;   /* trial_now_s() of the next try out of a shut box */
 	uint64_t retry_wait_s; /* 0: the box is not shut by a failure */
-	int64_t latest_s; /* the latest time that temporary rules were judged by */
+	int64_t latest_s;      /* the latest time that temporary rules were judged by */
 };
 
 struct intake_result {
