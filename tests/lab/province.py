@@ -224,8 +224,6 @@ def config(board, lab=0, serial=1, rules=None, **members):
         "services": SERVICES,
         "rules": RULES if rules is None else rules,
     }
-    if rules is None:
-        out["management"] = MANAGEMENT
     out.update(members)
     return out
 
