@@ -12,6 +12,7 @@
 #:   make sign              the signing tool (toolchain/sign/sign --help)
 #:   make kernel            the kernel, cached by its inputs
 #:   make unit san fuzz mutants golden-update    tests in the build root (T=NAME: one)
+#:   make browser            the web interface in Chromium (T=NAME: one)
 #:   make test-netns test-qemu                   tests with packets (T="NAME ...")
 #:   make bench-rules [ROUNDS=N]                 cost of a packet, 10 to 2,000 rules
 #:   make test-leak         1,000 exchanges of the policy under load (1 minute)

@@ -106,7 +106,7 @@ GOLDEN_SRC := tests/golden/policyd_dump.c
 BENCH_SRC := tests/bench/policyd_load.c
 # The web server over plain TCP, for browsers and tests/http/run.
 HTTP_SERVE := $(T_OUT)/unit/http_serve
-TEST_GOALS := $(filter do-unit do-san do-browser do-golden golden-update do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
+TEST_GOALS := $(filter do-unit do-san do-http do-browser do-golden golden-update do-fuzz do-mutants $(T_OUT)/%,$(MAKECMDGOALS))
 ifneq ($(TEST_GOALS),)
 $(foreach s,$(UNIT_SRC),$(eval $(call PROGRAM,unit,$(s),gcc $(UNIT_FLAGS) $(LDFLAGS))) \
 	$(eval $(call PROGRAM,san,$(s),gcc $(SAN_FLAGS))))
@@ -134,6 +134,10 @@ do-mutants:
 	@tests/fuzz/run-mutants $(FUZZ_SRC)
 
 # The web interface in Chromium; policyd and sign judge what its editor makes.
+.PHONY: do-http
+do-http: $(HTTP_SERVE)
+	@tests/http/run
+
 .PHONY: do-browser browser
 do-browser: $(SIGN) $(TEST_KEYSET) $(O)/sbin/policyd $(HTTP_SERVE)
 	@tests/browser/run $(T)

@@ -8,6 +8,10 @@
 #include <string.h>
 #include "wipe.h"
 
+#if !defined(MBEDTLS_SHA512_C)
+_Static_assert(0, "passwords need SHA-512");
+#endif
+
 #define BLOCK_BYTES 128 /* of SHA-512 */
 #define DIGEST_BYTES 64
 

@@ -4,6 +4,11 @@
 #include <mbedtls/md.h>
 #include "wipe.h"
 
+#if !defined(MBEDTLS_MD_C) || !defined(MBEDTLS_SHA1_C)
+_Static_assert(
+	0, "one-time passwords need HMAC and SHA-1: what authenticator programs know");
+#endif
+
 /*
  * One code.
  *
@@ -59,7 +64,7 @@ int totp_check(struct span key, int64_t utc_s, struct span code, uint64_t *last_
 	uint32_t given = 0;
 	bool is_number = code.n == TOTP_DIGITS;
 
-	if (utc_s <= TOTP_PERIOD_S * TOTP_WINDOW)
+	if (utc_s <= (int64_t)TOTP_PERIOD_S * TOTP_WINDOW)
 		return ERR_TIME;
 	for (size_t i = 0; is_number && i < code.n; i++) {
 		is_number = code.p[i] >= '0' && code.p[i] <= '9';

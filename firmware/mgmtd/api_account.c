@@ -23,11 +23,11 @@ static void put_account(const struct http_server *s, struct json_out *o,
 	if (a->last_login_s)
 		json_u64(o, "last_login_s", (uint64_t)a->last_login_s);
 	else
-		json_null(o, "last_login_s");
+		json_nil(o, "last_login_s");
 	if (account_days_left(s->rules, a, s->utc_s, &days))
 		json_u64(o, "password_days", (uint64_t)days);
 	else
-		json_null(o, "password_days");
+		json_nil(o, "password_days");
 	json_u64(o, "locked_sources",
 		 lock_count(&s->locks, span_str(a->name), s->now_ms));
 	json_close(o, '}');
@@ -247,7 +247,7 @@ void api_first_done(struct http_job *job, const uint8_t hash[PASSWORD_HASH_BYTES
 	http_reply_json(c, &o, "");
 }
 
-/* Store a change that was made to @a after http_accounts_begin(). */
+/* Store a change that was made after http_accounts_begin(). */
 static void finish(const struct api_call *call, const char *name, const char *what)
 {
 	struct http_server *s = call->server;

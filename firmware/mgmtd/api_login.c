@@ -83,7 +83,7 @@ static void put_session(const struct http_server *s, struct json_out *o,
 	if (expires)
 		json_u64(o, "password_days", (uint64_t)days);
 	else
-		json_null(o, "password_days");
+		json_nil(o, "password_days");
 	json_bool(o, "password_warning", expires && days <= ACCOUNT_WARN_DAYS);
 	json_u64(o, "idle_s", s->sessions.idle_s - idle_ms / 1000);
 	json_u64(o, "absolute_s", s->sessions.absolute_s - age_ms / 1000);

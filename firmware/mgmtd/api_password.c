@@ -166,7 +166,7 @@ void api_totp_begin(const struct api_call *call)
 	totp_base32(se->new_key, secret);
 	(void)snprintf(
 		uri, sizeof(uri),
-		"otpauth://totp/LuyTre:%s?secret=%s&issuer=LuyTre&digits=%u&period=%u",
+		"otpauth://totp/LuyTre:%s?secret=%s&issuer=LuyTre&digits=%d&period=%d",
 		call->account->name, secret, TOTP_DIGITS,
 		TOTP_PERIOD_S); /* fits: all parts are bounded */
 	o = http_json(call->conn);

@@ -257,10 +257,10 @@ static void put_answer(struct http_conn *c, const struct http_answer *a)
 	if (c->api == API_APPLY || c->api == API_KEYSET || c->api == API_COMMAND) {
 		json_u64(&o, "version", a->version);
 		json_text(&o, "text", a->text);
-		if (code.n)
+		if (code.n && c->api == API_APPLY)
 			json_text(&o, "confirm", code);
 		else
-			json_null(&o, "confirm");
+			json_nil(&o, "confirm");
 	} else {
 		json_text(&o, "text", a->text);
 	}
@@ -285,6 +285,9 @@ void api_policy_answer(struct http_conn *c, const struct http_answer *a)
 	const struct http_ops *ops = &c->server->setup.ops;
 	const bool is_doc =
 		c->api == API_CONFIG || c->api == API_COUNTERS || c->api == API_CONTROLS;
+	/* the same file once more is in force already: its code is told again */
+	const bool is_done = a->code == ERR_OK || (a->code == ERR_ALREADY &&
+						   api_at(c->api)->flags & API_BYTES);
 
 	if (a->code == ERR_OK && is_doc && a->doc.id >= 0) {
 		http_reply_doc(c, a->doc);
@@ -292,7 +295,7 @@ void api_policy_answer(struct http_conn *c, const struct http_answer *a)
 	}
 	if (a->doc.id >= 0)
 		ops->doc_close(ops->ctx, a->doc);
-	if (a->code != ERR_OK || is_doc)
+	if (!is_done || is_doc)
 		refuse(c, error_of(a->code), a->text);
 	else if (c->api == API_STATUS)
 		status_answer(c, a->text);

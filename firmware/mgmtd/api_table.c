@@ -24,7 +24,7 @@ static const struct api table[API_COUNT] = {
 
 static const struct json_field field_table[] = {
 #define FIELD(api, name, type, optional, min, max)                                       \
-	{#name, JSON_##type, optional, min, max},
+	{#name, JSON_T_##type, optional, min, max},
 #include "api.def"
 #undef FIELD
 };

@@ -218,13 +218,18 @@ static int take_field(enum field f, struct span v, struct http_request *out,
 	return ERR_OK;
 }
 
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
 static struct span trim(struct span v)
 {
-	while (v.n && (v.p[0] == ' ' || v.p[0] == '\t')) {
+	while (v.n && is_blank(v.p[0])) {
 		v.p++;
 		v.n--;
 	}
-	while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
+	while (v.n && is_blank(v.p[v.n - 1]))
 		v.n--;
 	return v;
 }
@@ -247,6 +252,9 @@ static int parse_field(struct span line, uint32_t *seen, struct http_request *ou
 		if (*seen & (1U << f))
 			return ERR_EXIST;
 		*seen |= 1U << f;
+		/* blanks after a length mean something else to other parsers */
+		if (f == FIELD_LENGTH && line.n && is_blank(line.p[line.n - 1]))
+			return ERR_FORMAT;
 		return take_field((enum field)f, trim(line), out, status);
 	}
 	return ERR_OK;

@@ -4,6 +4,15 @@
 #include <string.h>
 #include "wipe.h"
 
+/* Fill the limits of @setup from the build options. */
+void http_setup_limits(struct http_setup *setup)
+{
+	setup->idle_s = CONFIG_SESSION_IDLE_S;
+	setup->absolute_s = CONFIG_SESSION_ABSOLUTE_S;
+	setup->iterations = CONFIG_PASSWORD_ITERATIONS;
+	setup->min_chars = CONFIG_PASSWORD_MIN_CHARS;
+}
+
 /*
  * Make a server.
  *

@@ -120,6 +120,7 @@ struct http_server {
 	uint8_t file[ACCOUNTS_FILE_MAX]; /* text of the account file, while it is saved */
 };
 
+void http_setup_limits(struct http_setup *setup);
 int http_server_init(struct http_server *s, const struct http_setup *setup,
 		     struct span accounts) MUST_CHECK;
 

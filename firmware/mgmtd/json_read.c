@@ -223,10 +223,10 @@ static int take_value(struct span *in, const struct json_field *f, struct json_v
 	struct text t = {v->text, 0, JSON_STRING_MAX};
 	int r;
 
-	if (f->type == JSON_BOOL) {
+	if (f->type == JSON_T_BOOL) {
 		v->number = in->n && *in->p == 't';
 		r = take_word(in, v->number ? "true" : "false");
-	} else if (f->type == JSON_NUMBER) {
+	} else if (f->type == JSON_T_NUMBER) {
 		r = take_number(in, f->max, &v->number);
 		if (r == ERR_OK && v->number < f->min)
 			r = ERR_RANGE;

@@ -13,7 +13,7 @@
 #define JSON_KEY_MAX 16     /* bytes of a key */
 #define JSON_FIELDS_MAX 8
 
-enum json_type { JSON_STRING, JSON_NUMBER, JSON_BOOL };
+enum json_type { JSON_T_STRING, JSON_T_NUMBER, JSON_T_BOOL };
 
 /* What may come: strings by their bytes of UTF-8, numbers by their value. */
 struct json_field {

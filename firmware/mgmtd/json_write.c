@@ -100,7 +100,7 @@ void json_bool(struct json_out *o, const char *key, bool v)
 }
 
 /* null. */
-void json_null(struct json_out *o, const char *key)
+void json_nil(struct json_out *o, const char *key)
 {
 	begin(o, key);
 	put_str(o, "null");

@@ -22,6 +22,6 @@ void json_text(struct json_out *o, const char *key, struct span text);
 void json_str(struct json_out *o, const char *key, const char *text);
 void json_u64(struct json_out *o, const char *key, uint64_t v);
 void json_bool(struct json_out *o, const char *key, bool v);
-void json_null(struct json_out *o, const char *key);
+void json_nil(struct json_out *o, const char *key);
 
 #endif

@@ -245,16 +245,15 @@ static void make_server(struct fake *f, const struct http_pack *pack)
 {
 	static struct accounts all;
 	static uint8_t text[ACCOUNTS_FILE_MAX];
-	const struct http_setup setup = {
+	struct http_setup setup = {
 		.ops = {on_ask, on_doc_read, on_doc_close, on_random, on_save, on_event,
 			f},
 		.pack = pack,
-		.idle_s = 300,
-		.absolute_s = 28800,
-		.iterations = PASSWORD_ITERATIONS_MIN,
 	};
 	struct sbuf b;
 
+	http_setup_limits(&setup);
+	setup.iterations = PASSWORD_ITERATIONS_MIN; /* tests log in often */
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
 		add_account(&all, account_role_name((enum account_role)i),
 			    (enum account_role)i, false);
@@ -341,7 +340,7 @@ static void pump(struct link *l)
 
 		if (n > 0)
 			l->out_at += (size_t)n;
-		else if (errno != EAGAIN)
+		else if (n == 0 || errno != EAGAIN)
 			drop(l);
 	} else if (http_wants_close(&l->conn)) {
 		(void)shutdown(l->fd, SHUT_WR);

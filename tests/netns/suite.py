@@ -30,7 +30,7 @@ from province import HOST, ZONE_HOST  # noqa: E402
 
 MODULES = ("closed", "faults", "zones", "match", "hardening", "refuse", "ports",
            "nat", "signed", "limits", "selftest", "links", "tunnels", "leak", "state",
-           "fragments", "sources", "icmp", "scan", "mgmt")
+           "fragments", "sources", "icmp", "scan", "mgmt", "reports")
 TESTS = []
 
 

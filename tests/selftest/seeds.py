@@ -45,6 +45,41 @@ DESIGN = """# Design
 | HELLO | 1 | a | b | 1-200 | 0 | 100 | Hello. |
 <!-- /msg.def -->
 """
+API_DEF = """#ifdef API
+API(A, GET, "/api/a", ANYONE, 5, 0, IDLE, a)
+API(B, POST, "/api/b", ALL & ~VIEWER, 5, 100, JSON,
+    b)
+#endif
+#ifdef FIELD
+FIELD(B, name, STRING, true, 1, 9)
+#endif
+#ifdef ERROR
+ERROR(BAD, "bad", 400)
+#endif
+"""
+API_YAML = """roles: [viewer, soc-admin]
+errors:
+  bad: 400
+endpoints:
+  - path: /api/a   # words
+    method: GET
+    roles: [anyone]
+    rate: 5
+    activity: no
+    body_max: 0
+    answer:
+      x: string
+
+  - path: /api/b
+    method: POST
+    roles: [soc-admin]
+    rate: 5
+    body_max: 100
+    body_type: json
+    body:
+      name: string(1-9) optional
+    answer: document
+"""
 BOARD_RUN = "#!/bin/sh\n# --print\necho qemu -m 512\necho \"  -smp 2\"\n"
 with open(os.path.join(os.path.dirname(__file__), "../../.clang-format"), encoding="utf-8") as style:
     FORMAT = style.read()
@@ -66,8 +101,22 @@ CLEAN = {
 }
 
 
+def api(table=API_DEF, document=API_YAML):
+    """A server's table and the document about it."""
+    return {"firmware/mgmtd/api.def": table, "web-ui/api.yaml": document}
+
+
 def c_file(body):
     return C_GOOD + "\n" + body
+
+
+def web(page='<script src="/login.js" defer></script>', vi="a.b = một\n", en="a.b = one\n",
+        code='t("a.b");\n', style="p { margin: 0; }\n"):
+    """A small web interface."""
+    files = {"web-ui/assets/%s.js" % n: "\n" for n in ("core", "api", "login", "net", "model", "words")}
+    return {**files, "web-ui/pages/index.html": page + "\n", "web-ui/assets/style.css": style,
+            "web-ui/assets/mark.svg": "<svg/>\n", "web-ui/assets/app/x.js": code,
+            "web-ui/i18n/vi.txt": vi, "web-ui/i18n/en.txt": en}
 
 
 LONG_FUNCTION = ("/*\n * Long.\n */\nint good_long(int n)\n{\n" + "\tn++;\n" * 62
@@ -131,6 +180,24 @@ SEEDS = [
     ("msg-doc", "new-message", {"firmware/include/msg.def": MSG_DEF.replace(
         "#endif", "MSG(BYE, 2, b, a, 0, 0, 0, 0)\n#endif")}, "differs"),
     ("msg-doc", "no-table", {"firmware/DESIGN.md": "# Design\n"}, "no <!-- msg.def -->"),
+    ("api-doc", "no-file", api(document=None), "web-ui/api.yaml is missing"),
+    ("api-doc", "only-server", api(API_DEF.replace(
+        "#ifdef FIELD", "API(C, GET, \"/api/c\", ALL, 1, 0, 0, c)\n#ifdef FIELD")),
+     "api.def: GET /api/c is only here"),
+    ("api-doc", "only-yaml", api(API_DEF.replace(
+        "API(A, GET, \"/api/a\", ANYONE, 5, 0, IDLE, a)\n", "")),
+     "api.yaml: GET /api/a is only here"),
+    ("api-doc", "role", api(document=API_YAML.replace("[soc-admin]", "[viewer]")),
+     "POST /api/b: roles"),
+    ("api-doc", "rate", api(document=API_YAML.replace("rate: 5", "rate: 6")), "rate is 6"),
+    ("api-doc", "size", api(document=API_YAML.replace("100", "101")), "body_max is 101"),
+    ("api-doc", "activity", api(document=API_YAML.replace("    activity: no\n", "")),
+     "activity is None"),
+    ("api-doc", "field", api(document=API_YAML.replace("(1-9)", "(1-8)")), "body is"),
+    ("api-doc", "error", api(document=API_YAML.replace("bad: 400", "bad: 401")),
+     "error bad 40"),
+    ("api-doc", "answer", api(document=API_YAML.replace("    answer: document\n", "")),
+     "POST /api/b has no answer"),
     ("board-readme", "other-command", {"board/b/README.md": "```sh\nqemu -m 256 -smp 2\n```\n"},
      "board/b/README.md: no code block"),
     ("board-readme", "no-block", {"board/b/run": "#!/bin/sh\ncommand=$(block qemu)\n$command\n"},
@@ -146,6 +213,17 @@ SEEDS = [
     ("kconfig-used", "unused", {"Makefile": "all:\n"}, "SIZE is used by nothing"),
     ("kconfig-used", "unknown", {LIB: C_GOOD.replace("n + 1", "n + CONFIG_SIZEE")},
      LIB + ":8: CONFIG_SIZEE"),
+    ("web-ui", "missing-in-english", web(en="# none\n"), "the key a.b is missing"),
+    ("web-ui", "no-text", web(code='t("a.b"); t("a.c");\n'), "there is no text a.c"),
+    ("web-ui", "unused", web(vi="a.b = một\na.z = hai\n", en="a.b = one\na.z = two\n"),
+     "a.z is used nowhere"),
+    ("web-ui", "holes-differ", web(vi="a.b = {n} dòng\n"), "the {words} differ"),
+    ("web-ui", "inline", web(page="<script>x</script>"), "inline script"),
+    ("web-ui", "elsewhere", web(page='<img src="https://x.test/a.png">'), "not of this appliance"),
+    ("web-ui", "markup-from-text", web(code='t("a.b"); e.innerHTML = x;\n'), "innerHTML"),
+    ("web-ui", "browser-storage", web(code='t("a.b"); localStorage.setItem("token", x);\n'), "only the language"),
+    ("web-ui", "too-large", web(style="/* %s */\n" % "".join(
+        "%x" % (pow(7, i, 1000003) % 16) for i in range(260000))), "the limit is"),
     ("codespell", "typo", {"README.md": "It will recei" "eve packets.\n"}, "README.md:1"),
     ("shellcheck", "unquoted", {"tool.sh": "#!/bin/sh\nrm $1\n"}, "tool.sh:2"),
     ("shellcheck", "no-suffix", {"tool": "#!/bin/bash\nif [ $x = 1 ]; then echo; fi\n"}, "tool:2"),

@@ -10,9 +10,9 @@
 #include "mgmtd/json_write.h"
 
 static const struct json_field fields[] = {
-	{"name", JSON_STRING, false, 1, 8},
-	{"count", JSON_NUMBER, true, 2, 10},
-	{"flag", JSON_BOOL, true, 0, 1},
+	{"name", JSON_T_STRING, false, 1, 8},
+	{"count", JSON_T_NUMBER, true, 2, 10},
+	{"flag", JSON_T_BOOL, true, 0, 1},
 };
 #define COUNT (sizeof(fields) / sizeof(fields[0]))
 
@@ -61,7 +61,7 @@ static void limits_are_exact(void **state)
 /* A string of @n bytes where any length up to the reader's own limit may come. */
 static int with_string(size_t n)
 {
-	static const struct json_field any = {"name", JSON_STRING, false, 0, 10000};
+	static const struct json_field any = {"name", JSON_T_STRING, false, 0, 10000};
 	char text[600] = "{\"name\":\"";
 	const size_t at = strlen(text);
 
@@ -81,59 +81,59 @@ static void own_limits_are_exact(void **state)
 	assert_int_equal(read_str("{\"aaaaaaaaaaaaaaaaa\":\"x\"}"), ERR_LIMIT);
 }
 
+static const char *const bad[] = {
+	"",
+	"{",
+	"{}",
+	"[]",
+	"null",
+	"\"name\"",
+	"{\"name\"}",
+	"{\"name\":}",
+	"{\"name\":\"a\"",
+	"{\"name\":\"a\",}",
+	"{,\"name\":\"a\"}",
+	"{\"name\":\"a\"}}",
+	"{\"name\":\"a\"} x",
+	"{\"name\":\"a\";\"count\":3}",
+	"{'name':'a'}",
+	"{name:\"a\"}",
+	"{\"name\":\"a\",\"name\":\"a\"}",
+	"{\"name\":\"a\",\"n\\u0061me\":\"a\"}",
+	"{\"name\":\"a\",\"other\":1}",
+	"{\"name\":1}",
+	"{\"name\":null}",
+	"{\"name\":[\"a\"]}",
+	"{\"name\":{\"a\":1}}",
+	"{\"name\":\"a\",\"count\":\"3\"}",
+	"{\"name\":\"a\",\"count\":-3}",
+	"{\"name\":\"a\",\"count\":+3}",
+	"{\"name\":\"a\",\"count\":03}",
+	"{\"name\":\"a\",\"count\":3.0}",
+	"{\"name\":\"a\",\"count\":3e0}",
+	"{\"name\":\"a\",\"flag\":1}",
+	"{\"name\":\"a\",\"flag\":True}",
+	"{\"name\":\"a\",\"flag\":trueish}",
+	"{\"name\":\"a\n\"}",
+	"{\"name\":\"\\u0000\"}",
+	"{\"name\":\"\\ud800\"}",
+	"{\"name\":\"\\udc00\"}",
+	"{\"name\":\"\\ud800\\u0041\"}",
+	"{\"name\":\"\\u12g4\"}",
+	"{\"name\":\"\\x41\"}",
+	"{\"name\":\"\\\"}",
+	"{\"name\":\"\xff\"}",
+	"{\"name\":\"\xc0\xaf\"}",
+	"{\"name\":\"\xe0\x80\xaf\"}",
+	"{\"name\":\"\xed\xa0\x80\"}",
+	"{\"name\":\"\xf4\x90\x80\x80\"}",
+	"{\"name\":\"\xc3\"}",
+	"\xef\xbb\xbf{\"name\":\"a\"}",
+	"{\"name\":\"a\"/* */}",
+};
+
 static void bad_bodies_are_refused(void **state)
 {
-	static const char *const bad[] = {
-		"",
-		"{",
-		"{}",
-		"[]",
-		"null",
-		"\"name\"",
-		"{\"name\"}",
-		"{\"name\":}",
-		"{\"name\":\"a\"",
-		"{\"name\":\"a\",}",
-		"{,\"name\":\"a\"}",
-		"{\"name\":\"a\"}}",
-		"{\"name\":\"a\"} x",
-		"{\"name\":\"a\";\"count\":3}",
-		"{'name':'a'}",
-		"{name:\"a\"}",
-		"{\"name\":\"a\",\"name\":\"a\"}",
-		"{\"name\":\"a\",\"n\\u0061me\":\"a\"}",
-		"{\"name\":\"a\",\"other\":1}",
-		"{\"name\":1}",
-		"{\"name\":null}",
-		"{\"name\":[\"a\"]}",
-		"{\"name\":{\"a\":1}}",
-		"{\"name\":\"a\",\"count\":\"3\"}",
-		"{\"name\":\"a\",\"count\":-3}",
-		"{\"name\":\"a\",\"count\":+3}",
-		"{\"name\":\"a\",\"count\":03}",
-		"{\"name\":\"a\",\"count\":3.0}",
-		"{\"name\":\"a\",\"count\":3e0}",
-		"{\"name\":\"a\",\"flag\":1}",
-		"{\"name\":\"a\",\"flag\":True}",
-		"{\"name\":\"a\",\"flag\":trueish}",
-		"{\"name\":\"a\n\"}",
-		"{\"name\":\"\\u0000\"}",
-		"{\"name\":\"\\ud800\"}",
-		"{\"name\":\"\\udc00\"}",
-		"{\"name\":\"\\ud800\\u0041\"}",
-		"{\"name\":\"\\u12g4\"}",
-		"{\"name\":\"\\x41\"}",
-		"{\"name\":\"\\\"}",
-		"{\"name\":\"\xff\"}",
-		"{\"name\":\"\xc0\xaf\"}",
-		"{\"name\":\"\xe0\x80\xaf\"}",
-		"{\"name\":\"\xed\xa0\x80\"}",
-		"{\"name\":\"\xf4\x90\x80\x80\"}",
-		"{\"name\":\"\xc3\"}",
-		"\xef\xbb\xbf{\"name\":\"a\"}",
-		"{\"name\":\"a\"/* */}",
-	};
-
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		int r = read_str(bad[i]);
@@ -188,7 +188,7 @@ static void commas_and_brackets_are_right(void **state)
 	json_open(&o, NULL, '{');
 	json_u64(&o, "d", UINT64_MAX);
 	json_close(&o, '}');
-	json_null(&o, NULL);
+	json_nil(&o, NULL);
 	json_close(&o, ']');
 	json_bool(&o, "e", false);
 	json_close(&o, '}');

@@ -3,6 +3,7 @@ import concurrent.futures
 import hashlib
 import os
 import re
+import sys
 
 from tree import run
 
@@ -77,6 +78,16 @@ def cppcheck(tree):
                   cwd=tree.top)
     if rc != 0:
         yield from [s for s in out.split("\n") if re.search(r"\[\w+\]$", s)] or [out[:300]]
+
+
+def web_ui(tree):
+    """Texts of the web interface in both languages, markup, size (toolchain/uipack)."""
+    if not tree.exists("web-ui/pages/index.html"):
+        return
+    pack = os.path.join(HERE, "..", "uipack", "uipack")
+    rc, out = run([sys.executable, pack, "--check", "--tree", tree.top])
+    if rc != 0:
+        yield from [s.replace("error: ", "", 1) for s in out.split("\n") if s.strip()]
 
 
 def auto_header(tree):

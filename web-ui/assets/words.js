@@ -232,6 +232,35 @@ function differenceLines(list) {
 	return out;
 }
 
+/*
+ * The name that stands for exactly these addresses, as a list; the list itself when
+ * there is none. The device may give a policy back with its names resolved.
+ */
+function namedAddresses(cfg, list) {
+	const text = (items) => resolveRanges(cfg, items).map(rangeText).join(" ");
+	if (list.some((x) => own(cfg.objects, x)))
+		return list;
+	const name = Object.keys(cfg.objects || {}).find((n) => text([n]) === text(list));
+	return name ? [name] : list;
+}
+
+/* The same for services: names first whose services all stand in the list. */
+function namedServices(cfg, list) {
+	let rest = list;
+	const names = [];
+	if (list.some((x) => own(cfg.services, x)))
+		return list;
+	const known = Object.keys(cfg.services || {}).map((n) => [n, resolveServices(cfg, [n])])
+		.sort((a, b) => b[1].length - a[1].length);
+	for (const [name, items] of known) {
+		if (items.length && items.every((x) => rest.includes(x))) {
+			names.push(name);
+			rest = rest.filter((x) => !items.includes(x));
+		}
+	}
+	return names.concat(rest);
+}
+
 /* Names and addresses of a rule's end, for people: "accounting (192.168.20.15)". */
 function endText(cfg, zones, list) {
 	if (!(zones || []).length)
@@ -240,7 +269,7 @@ function endText(cfg, zones, list) {
 		: (zones || []).map((z) => tOr("zone." + z, z)).join(", ");
 	if (!list || !list.length)
 		return t("end.anyone", { zone: where });
-	const names = list.map((item) => {
+	const names = namedAddresses(cfg, list).map((item) => {
 		const object = own(cfg.objects, item);
 		if (!object)
 			return item;
@@ -252,7 +281,7 @@ function endText(cfg, zones, list) {
 function serviceWords(cfg, list) {
 	if (!list || !list.length)
 		return t("service.all");
-	return list.map((s) => {
+	return namedServices(cfg, list).map((s) => {
 		const named = own(cfg.services, s);
 		return named ? s + " (" + resolveServices(cfg, [s]).join(", ") + ")" : s;
 	}).join(", ");

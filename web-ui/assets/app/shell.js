@@ -275,6 +275,9 @@ async function startApp() {
 	try {
 		await refreshStatus();
 		await loadDraft();
+		await loadConfig();
+		/* those count as activity: now the whole idle limit is ahead */
+		takeSession(await call("GET", "/api/session"));
 	} catch {
 		/* the pages show what cannot be reached */
 	}

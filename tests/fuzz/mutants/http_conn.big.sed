@@ -1,0 +1,3 @@
+# file: firmware/mgmtd/http_conn.c
+# the room for a large body is not given back
+s/^	http_drop_big(c);$//
