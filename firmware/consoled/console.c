@@ -31,6 +31,7 @@ void con_put_span(struct console *c, struct span text)
 	c->out_n += b.n;
 }
 
+/* End a line of output. */
 void con_newline(struct console *c)
 {
 	if (c->out_n + 2 > sizeof(c->out))
@@ -61,6 +62,7 @@ void con_put(struct console *c, enum text text)
 	c->is_ascii = is_ascii;
 }
 
+/* A text as a line. */
 void con_say(struct console *c, enum text text)
 {
 	con_put(c, text);
@@ -239,7 +241,7 @@ static void rub_out(struct console *c)
 
 static void take_plain(struct console *c, uint8_t byte)
 {
-	if (!is_wanted(c, byte))
+	if (!is_wanted(c, byte) || c->accounts->count == 0)
 		return;
 	if (c->line_n >= line_max(c->at)) {
 		c->is_long = true;

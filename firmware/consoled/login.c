@@ -86,17 +86,19 @@ static int begin_hash(struct console *c, enum console_hash hash_for)
 {
 	static const uint8_t no_salt[PASSWORD_SALT_BYTES];
 	struct span password = span_of(c->line, c->line_n);
-	const uint8_t *salt = c->who ? c->who->password.salt : no_salt;
-	uint32_t iterations = c->who ? c->who->password.iterations : 0;
+	const struct account *a = c->who;
+	const uint8_t *salt = no_salt;
+	uint32_t iterations = 0;
 
 	if (hash_for == HASH_HISTORY || hash_for == HASH_NEW)
 		password = span_of(c->fresh, c->fresh_n);
-	if (hash_for == HASH_HISTORY) {
-		salt = c->who->history_salt;
-		iterations = c->who->history_iterations;
-	} else if (hash_for == HASH_NEW) {
+	if (hash_for == HASH_NEW) {
 		salt = c->made.salt;
 		iterations = c->made.iterations;
+	} else if (a) {
+		salt = hash_for == HASH_HISTORY ? a->history_salt : a->password.salt;
+		iterations = hash_for == HASH_HISTORY ? a->history_iterations
+						      : a->password.iterations;
 	}
 	if (iterations == 0)
 		iterations = CONFIG_PASSWORD_ITERATIONS;
@@ -161,7 +163,11 @@ static bool is_good_new(const struct console *c, struct span password)
 static int begin_change(struct console *c)
 {
 	struct account *a = c->who;
-	int r = c->ops->random(c->ops->ctx, c->made.salt, sizeof(c->made.salt));
+	int r = ERR_INTERNAL;
+
+	if (!a)
+		return r;
+	r = c->ops->random(c->ops->ctx, c->made.salt, sizeof(c->made.salt));
 
 	c->made.iterations = CONFIG_PASSWORD_ITERATIONS;
 	if (r == ERR_OK && a->history_iterations == 0) {
@@ -299,7 +305,7 @@ bool login_work(struct console *c, uint64_t now_ms)
 	} else if (c->hash_for == HASH_OLD) {
 		con_say(c, TEXT_WRONG_PASSWORD);
 		con_go(c, AT_MENU);
-	} else {
+	} else if (c->who) {
 		go_on_changing(c, hash);
 	}
 	wipe(hash, sizeof(hash));

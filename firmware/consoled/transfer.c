@@ -81,12 +81,14 @@ static void ymodem_look(struct console *c, uint64_t now_ms)
 	con_go(c, AT_QUIET);
 }
 
+/* Bytes of the line while a file is received. */
 void transfer_ymodem_bytes(struct console *c, struct span in, uint64_t now_ms)
 {
 	ymodem_input(&c->ymodem, in, now_ms);
 	ymodem_look(c, now_ms);
 }
 
+/* Time has passed while a file is received. */
 void transfer_ymodem_tick(struct console *c, uint64_t now_ms)
 {
 	ymodem_tick(&c->ymodem, now_ms);

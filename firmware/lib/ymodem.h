@@ -8,7 +8,7 @@
 #include "span.h"
 
 #define YMODEM_BLOCK_MAX 1024
-#define YMODEM_TRIES_MAX 20 /* failures in a row, then the transfer is given up */
+#define YMODEM_TRIES_MAX 10 /* failures in a row, then the transfer is given up */
 #define YMODEM_WAIT_MS 3000 /* until the sender is asked again */
 #define YMODEM_QUIET_MS 300 /* silence that ends what is thrown away */
 

@@ -1,7 +1,7 @@
 /*
- * Any bytes as the line of a YMODEM transfer. A byte 0xff, n in the input lets
- * time pass; the rest arrives. Bounded: nothing is written past the room, and a
- * whole file is as long as its header said.
+ * Any bytes as the line of a YMODEM transfer, as a script: B and K lines are blocks,
+ * "E" is EOT, "~c" lets time pass, any other line arrives as it is. Nothing is
+ * written past the room, and a whole file is as long as its header said.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,53 +25,63 @@ static uint16_t crc_of(const uint8_t *p, size_t n)
 	return crc;
 }
 
-/* Checksums cannot be guessed: put the right one behind a block that begins here. */
-static size_t mend(uint8_t *p, size_t n)
+/* A line "B0name|200" or "K1data" as a block of 128 or 1024 bytes: its number, then
+ * its data, "|" for NUL; the checksum, which cannot be guessed, is put behind it. */
+static size_t make_block(struct span line, uint8_t out[3 + YMODEM_BLOCK_MAX + 2])
 {
-	size_t room = p[0] == 1 ? 128 : 1024;
+	size_t room = line.p[0] == 'B' ? 128 : YMODEM_BLOCK_MAX;
 	uint16_t crc;
 
-	if (n < room + 5)
-		return 1;
-	p[2] = (uint8_t)~p[1];
-	crc = crc_of(p + 3, room);
-	p[3 + room] = (uint8_t)(crc >> 8);
-	p[4 + room] = (uint8_t)crc;
+	out[0] = line.p[0] == 'B' ? 1 : 2;
+	out[1] = line.n > 1 ? (uint8_t)(line.p[1] - '0') : 0;
+	out[2] = (uint8_t)~out[1];
+	memset(out + 3, 0, room);
+	for (size_t i = 2; i < line.n && i - 2 < room; i++)
+		out[1 + i] = line.p[i] == '|' ? 0 : line.p[i];
+	crc = crc_of(out + 3, room);
+	out[3 + room] = (uint8_t)(crc >> 8);
+	out[4 + room] = (uint8_t)crc;
 	return room + 5;
+}
+
+/* One line of the script. */
+static void play(struct ymodem *y, struct span line, uint64_t *now_ms)
+{
+	static const uint8_t eot[1] = {4};
+	uint8_t block[3 + YMODEM_BLOCK_MAX + 2] = {0};
+
+	if (line.n && (line.p[0] == 'B' || line.p[0] == 'K')) {
+		ymodem_input(y, span_of(block, make_block(line, block)), *now_ms);
+	} else if (line.n == 1 && line.p[0] == 'E') {
+		ymodem_input(y, span_of(eot, 1), *now_ms);
+	} else if (line.n == 2 && line.p[0] == '~') {
+		*now_ms += (uint64_t)line.p[1] * 50;
+		ymodem_tick(y, *now_ms);
+	} else {
+		ymodem_input(y, line, *now_ms);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t *file = malloc(ROOM), *line = malloc(size ? size : 1), out[16];
+	uint8_t *file = malloc(ROOM), out[16];
+	struct span in = span_of(data, size), line;
 	uint64_t now_ms = 0;
 	struct ymodem y;
 
-	if (!file || !line)
+	if (!file)
 		abort();
-	if (size)
-		memcpy(line, data, size);
 	ymodem_start(&y, file, ROOM, 0);
-	for (size_t i = 0; i < size;) {
-		size_t n = 1;
-
-		if (line[i] == 0xff && i + 1 < size) {
-			now_ms += (uint64_t)line[i + 1] * 50;
-			ymodem_tick(&y, now_ms);
-			i += 2;
-			continue;
-		}
-		if (line[i] == 1 || line[i] == 2)
-			n = mend(line + i, size - i);
-		ymodem_input(&y, span_of(line + i, n), now_ms);
-		(void)ymodem_output(&y, out, line[i] % sizeof(out));
+	while (span_take_line(&in, &line) == ERR_OK) {
+		play(&y, line, &now_ms);
+		(void)ymodem_output(&y, out, line.n % (sizeof(out) + 1));
 		if (y.n > y.size || y.size > ROOM || y.have > sizeof(y.block) ||
 		    y.out_n > sizeof(y.out))
 			abort();
-		i += n;
 	}
+	ymodem_input(&y, in, now_ms);
 	if (y.state == YMODEM_DONE && (y.n != y.size || y.n == 0))
 		abort();
-	free(line);
 	free(file);
 	return 0;
 }

@@ -309,16 +309,25 @@ class HostAppliance(Appliance):
     def ruleset(self):
         return ns.run(self.box, ["nft", "-n", "list", "ruleset"]).stdout
 
-    def task_pid(self, task):
+    def outer_pid(self, task):
+        """Pid of a task as this machine sees it; None when it does not run."""
         init = self._svcd()
         with open(f"/proc/{init}/task/{init}/children", encoding="ascii") as f:
             for pid in f.read().split():
                 with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     with open(f"/proc/{pid}/comm", encoding="ascii") as c:
                         if c.read().strip() == task:
-                            with open(f"/proc/{pid}/status", encoding="ascii") as s:
-                                inner = re.search(r"^NSpid:(.*)$", s.read(), re.M)
-                            return int(inner.group(1).split()[-1])
+                            return int(pid)
+        return None
+
+    def task_pid(self, task):
+        pid = self.outer_pid(task)
+        if pid is None:
+            return None
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{pid}/status", encoding="ascii") as s:
+                inner = re.search(r"^NSpid:(.*)$", s.read(), re.M)
+            return int(inner.group(1).split()[-1])
         return None
 
     def sysctl(self, key):

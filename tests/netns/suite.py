@@ -28,7 +28,7 @@ import packets  # noqa: E402
 import province  # noqa: E402
 from province import HOST, ZONE_HOST  # noqa: E402
 
-MODULES = ("closed", "faults", "zones", "match", "hardening", "refuse", "ports",
+MODULES = ("closed", "console", "faults", "zones", "match", "hardening", "refuse", "ports",
            "nat", "signed", "limits", "selftest", "links", "tunnels", "leak", "state",
            "fragments", "sources", "icmp", "scan", "mgmt", "reports")
 TESTS = []

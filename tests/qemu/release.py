@@ -60,7 +60,20 @@ def test_boot():
                       "something answers on the second console")
             check(not m.lines("task=shell"), "there is a shell task")
         with part("serial-silent"), m.serial_input() as line:
-            since = m.console.end()
-            line.sendall(b"\r\n\r\nroot\r\nid\r\n")
-            select.select([line], [], [], 3)
-            check(not m.console.text(since).strip(), "something answers on the console")
+            serial_silent(m, line)
+
+
+def serial_silent(m, line):
+    """No account was made by the flashing tool: the console says so, and that is all
+    that anybody gets out of it."""
+    check(m.lines(r'event task=consoled text="accounts file=missing"'),
+          "consoled does not say that there is no account")
+    since = m.console.end()
+    line.sendall(b"\r\n\r\nroot\r\nid\r\ntechnician\r\ntechnician\r\n1\r\n\x03")
+    m.wait(r"No account: the device was not prepared", since=since)
+    select.select([line], [], [], 3)
+    for text in m.console.text(since).replace("\r", "").splitlines():
+        known = ("Account", "account", "tai khoan", "Thiet bi", "Device of", "Moi lan",
+                 "Every login", "mat ma", "Civil crypt", "Tai khoan")
+        check(not text.strip() or any(k in text for k in known),
+              f"the console answers: {text!r}")

@@ -228,7 +228,7 @@ static void silence_ends_a_transfer(void **state)
 
 static int header(const char *text, size_t n)
 {
-	uint8_t out[200];
+	uint8_t out[200] = {0};
 	struct ymodem y;
 
 	ymodem_start(&y, got, 100, 0);
@@ -252,7 +252,7 @@ static void headers_are_bounded(void **state)
 static void wrong_orders_are_refused(void **state)
 {
 	static const uint8_t eot[2] = {EOT, EOT}, can[2] = {CAN, CAN};
-	uint8_t out[1100];
+	uint8_t out[1100] = {0};
 	struct ymodem y;
 
 	(void)state;
