@@ -90,6 +90,11 @@ def device_walk(env):
                 v.page.key("Enter")
                 v.page.wait_text("được giữ, kể cả sau khi mất điện")
                 v.open("change")
+                serial = json.loads(v.page.run("fetch('/api/draft').then((r) => r.text())"))["serial"]
+                v.page.tab_to_text("Nâng số phiên bản")
+                v.page.key("Enter")
+                v.page.wait("app.draft.cfg.serial === %d" % (serial + 1), "the next serial")
+                v.open("change")
             else:
                 v.page.tab_to_text("Quay về chính sách cũ")
                 v.page.key("Enter")

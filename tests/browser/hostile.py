@@ -34,6 +34,10 @@ def markup_is_text(env):
                                      "'#root script, #root img[src=x], #root b').length"),
                       "%s: markup of a text became part of the page" % name)
             v.open("change")
+            v.open("network")
+            v.open("policy")
+            check("‹U+202E›gnp.exe" in v.page.text(), "a character that turns the direction is not shown")
+            v.open("change")
             check(MARKUP + "nháp" in v.page.text(), "the comment is not shown as it is")
 
 

@@ -59,6 +59,34 @@ def pages_320(env):
             v.sound(name)
 
 
+# Marks what can be used on a page and can take the focus; of radio buttons, the chosen one.
+FIND = """[...document.querySelectorAll('a[href],button,input,select,textarea,summary')].filter((e) =>
+    !e.disabled && e.checkVisibility({ visibilityProperty: true }) && !e.classList.contains('skip')
+    && !(e.type === 'radio' && !e.checked)).map((e) => { e.dataset.here = 1; return 1; }).length"""
+SEEN = """(() => { const e = document.activeElement; e.dataset.seen = 1;
+    const s = getComputedStyle(e); return e === document.body || s.outlineStyle !== 'none'
+    ? '' : e.tagName + ' ' + e.textContent.slice(0, 30); })()"""
+MISSED = """[...document.querySelectorAll('[data-here]:not([data-seen])')].map((e) => e.tagName + ' '
+    + (e.getAttribute('aria-label') || e.textContent).slice(0, 30)).join(', ')"""
+
+
+@test
+def keyboard_pages(env):
+    """On every page everything that can be used is reached by Tab, and is seen to be."""
+    with Visit(env, with_draft(Appliance(config()))) as v:
+        v.login("nva").ready()
+        for name in PAGES + ("policy/new", "policy/names"):
+            v.open(name)
+            v.page.run("document.querySelectorAll('details').forEach((d) => { d.open = true; });"
+                       " document.activeElement.blur()")
+            for _ in range(v.page.run(FIND) + 25):
+                v.page.key("Tab")
+                bare = v.page.run(SEEN)
+                check(not bare, "%s: the focus is not seen on %s" % (name, bare))
+            missed = v.page.run(MISSED)
+            check(not missed, "%s: Tab does not reach %s" % (name, missed))
+
+
 @test
 def states(env):
     """Each state of the appliance has its word; nothing breaks without a policy."""

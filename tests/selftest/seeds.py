@@ -116,7 +116,7 @@ def web(page='<script src="/login.js" defer></script>', vi="a.b = một\n", en="
     files = {"web-ui/assets/%s.js" % n: "\n" for n in ("core", "api", "login", "net", "model", "words")}
     return {**files, "web-ui/pages/index.html": page + "\n", "web-ui/assets/style.css": style,
             "web-ui/assets/mark.svg": "<svg/>\n", "web-ui/assets/app/x.js": code,
-            "web-ui/i18n/vi.txt": vi, "web-ui/i18n/en.txt": en}
+            "web-ui/i18n/vi.txt": vi, "web-ui/i18n/en.txt": en, "web-ui/api.yaml": None}
 
 
 LONG_FUNCTION = ("/*\n * Long.\n */\nint good_long(int n)\n{\n" + "\tn++;\n" * 62

@@ -19,11 +19,18 @@ function tOr(key, other) {
 	return Object.hasOwn(texts.map, key) ? texts.map[key] : other;
 }
 
+/* Characters that turn the direction of writing or do not show could make a text look
+ * like another one: they are written out. */
+function visible(text) {
+	return text.replace(/[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
+		(c) => "‹U+" + c.charCodeAt(0).toString(16).toUpperCase() + "›");
+}
+
 function append(node, children) {
 	for (const c of children.flat(Infinity)) {
 		if (c === null || c === undefined || c === false)
 			continue;
-		node.append(c instanceof Node ? c : String(c));
+		node.append(c instanceof Node ? c : visible(String(c)));
 	}
 	return node;
 }

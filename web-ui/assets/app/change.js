@@ -130,6 +130,7 @@ async function applyBundle(place) {
 	await attempt(place, async () => {
 		const answer = await call("POST", "/api/apply", { body: upload.bytes, what: t("wait.apply") });
 		app.trialCode = answer.confirm || "";
+		app.usedSerial = answer.version || 0;
 		resetChange();
 		app.config = null;
 		await refreshStatus();
@@ -205,6 +206,14 @@ async function endTrial(how, work) {
 	content.querySelector("h1").focus();
 }
 
+/* A draft that was rolled back, or that another one overtook, needs a new serial. */
+function renewButton() {
+	return button(t("change.renew"), async () => {
+		await saveDraft(copyOf(app.draft.cfg), app.draft.cfg.serial);
+		showPage(true);
+	}, "link");
+}
+
 async function showChange() {
 	if (!app.status)
 		await refreshStatus();
@@ -221,12 +230,8 @@ async function showChange() {
 		may("POST", "/api/apply") ? uploadStep(1) : null];
 	const stale = config && app.draft.cfg.serial <= config.cfg.serial;
 	return [head, el("p", {}, t("change.draft", { n: app.draft.cfg.serial }), " ",
-		canEdit() ? el("a", { href: "#policy" }, t("change.edit-more")) : null),
-	stale ? notice("bad", t("change.stale", { n: config.cfg.serial }), " ",
-		canEdit() ? button(t("change.renew"), async () => {
-			await saveDraft(copyOf(app.draft.cfg));
-			showPage(true);
-		}, "") : null) : null,
+		canEdit() ? [el("a", { href: "#policy" }, t("change.edit-more")), " ", renewButton()] : null),
+	stale ? notice("bad", t("change.stale", { n: config.cfg.serial })) : null,
 	step(1, t("diff.title"), el("p", { class: "hint" }, t("diff.hint")),
 		differenceList(difference(config ? config.cfg : null, app.draft.cfg))),
 	controls ? step(2, t("findings.title"),

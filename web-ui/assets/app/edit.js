@@ -21,18 +21,24 @@ function picker(o) {
 	const input = el("input", { list: listId, autocomplete: "off", spellcheck: "false", maxlength: "96" });
 	const quick = el("div", { class: "quick", role: "group", "aria-label": o.label });
 	const self = { value: [...(o.value || [])], input, node: null };
+	const drawQuick = () => {
+		const typed = input.value.trim().toLowerCase();
+		quick.replaceChildren(...o.known.filter(([name, text]) => !self.value.includes(name)
+			&& (name + " " + text).toLowerCase().includes(typed)).slice(0, QUICK_PICKS)
+			.map(([name, text]) => button("+ " + name, () => {
+				self.value.push(name);
+				input.value = "";
+				draw();
+				(quick.querySelector("button") || input).focus();
+			}, "pick", { title: text })));
+	};
 	const draw = () => {
 		chips.replaceChildren(...self.value.map((v) => chip(v, () => {
 			self.value = self.value.filter((x) => x !== v);
 			draw();
 			input.focus();
 		})));
-		quick.replaceChildren(...o.known.filter(([name]) => !self.value.includes(name)).slice(0, QUICK_PICKS)
-			.map(([name, text]) => button("+ " + name, () => {
-				self.value.push(name);
-				draw();
-				(quick.querySelector("button") || input).focus();
-			}, "pick", { title: text })));
+		drawQuick();
 		o.changed(self);
 	};
 	/* Take over what stands in the line. Returns false when it is wrong. */
@@ -52,6 +58,7 @@ function picker(o) {
 		draw();
 		return true;
 	};
+	input.addEventListener("input", drawQuick);
 	input.addEventListener("keydown", (e) => {
 		if (e.key !== "Enter")
 			return;

@@ -6,7 +6,7 @@ const POLL_MS = 5000;
 const IDLE_WARN_S = 60;
 const KEEP_SHARE = 0.25; /* of the idle limit: between signs of life */
 const app = {
-	status: null, statusAt: 0, config: null, draft: null, trialCode: "",
+	status: null, statusAt: 0, config: null, draft: null, trialCode: "", usedSerial: 0,
 	poll: 0, tick: 0, lastInput: 0, lastCall: 0, page: "", onStatus: null, started: false,
 };
 
@@ -89,9 +89,10 @@ function canEdit() {
 	return may("POST", "/api/draft");
 }
 
-/* Keep a new draft on the appliance; its serial is above all that were used. */
-async function saveDraft(cfg) {
-	const serials = [app.config ? app.config.cfg.serial : 0, app.status ? app.status.serial || 0 : 0,
+/* Keep a new draft on the appliance; its serial is above all that are known to be
+ * used (one that was rolled back is used up) and above @above. */
+async function saveDraft(cfg, above) {
+	const serials = [above || 0, app.usedSerial, app.config ? app.config.cfg.serial : 0, app.status ? app.status.serial || 0 : 0,
 		app.status ? app.status.highest_serial || 0 : 0];
 	cfg.serial = Math.max(...serials) + 1;
 	const bytes = configBytes(cfg);
@@ -194,7 +195,7 @@ async function showPage(focus) {
 	content.removeAttribute("aria-busy");
 	const agency = document.getElementById("agency");
 	if (agency && app.status)
-		agency.textContent = app.status.agency || "";
+		agency.textContent = visible(app.status.agency || "");
 	const head = content.querySelector("h1");
 	if (head && focus) {
 		head.setAttribute("tabindex", "-1");
