@@ -19,8 +19,8 @@ out/tests/faultnl.so: tests/netns/faultnl.c
 		-shared -o $@ $<
 
 .PHONY: do-sign do-check do-selftest do-unit do-san do-golden do-matrix do-build do-fuzz do-mutants
-do-check: $(O)/autoconf.h
-	@toolchain/check/check --cppflags "$(CPPFLAGS)" --warn "$(WARN)"
+do-check: $(O)/autoconf.h $(PORT_KEYS)
+	@toolchain/check/check --cppflags "$(CPPFLAGS) -isystem $(O)/port/lwip/include" --warn "$(WARN)"
 
 do-selftest: $(O)/autoconf.h
 	@tests/selftest/run --cppflags "$(CPPFLAGS)" --warn "$(WARN)"
@@ -70,6 +70,11 @@ $(T_OUT)/$(1)/%.o: %.c $(O)/autoconf.h
 	$$(if $(V),,@echo "  CC    $(1) $$<")
 	$(Q)mkdir -p $$(@D)
 	$(Q)$(2) $(CPPFLAGS) -Itests/unit $(3) -c -o $$@ $$<
+# With lwIP and mbedTLS of the management plane.
+$(T_OUT)/$(1)/mgmt/%.o: %.c $(O)/autoconf.h $(PORT_KEYS)
+	$$(if $(V),,@echo "  CC    $(1) $$<")
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(2) $(CPPFLAGS) $(PORT_CPPFLAGS) -Itests/unit $(3) -c -o $$@ $$<
 endef
 $(eval $(call FLAVOUR,unit,gcc,$(UNIT_FLAGS)))
 $(eval $(call FLAVOUR,san,gcc,$(SAN_FLAGS)))
@@ -79,13 +84,16 @@ $(eval $(call FLAVOUR,fuzz,clang,$(FUZZ_FLAGS)))
 define PROGRAM
 $(eval name := $(patsubst test_%,%,$(patsubst fuzz_%,%,$(basename $(notdir $(2))))))
 $(eval daemon := $(call daemon_of,$(name)))
-$(eval objs := $(patsubst %.c,$(T_OUT)/$(1)/%.o,$(2) $(LIB_SRC) \
-	$(if $(daemon),$(call daemon_src,$(daemon)))))
+$(eval objs := $(if $(filter mgmtd,$(daemon)),\
+	$(patsubst %.c,$(T_OUT)/$(1)/mgmt/%.o,$(2) \
+		$(filter-out $(call main_of,mgmtd),$(MGMT_SRC))),\
+	$(patsubst %.c,$(T_OUT)/$(1)/%.o,$(2) $(LIB_SRC) \
+		$(if $(daemon),$(call daemon_src,$(daemon))))))
 $(eval bin := $(T_OUT)/$(1)/$(basename $(notdir $(2))))
 $(eval words := $(call link_words,$(2)))
-$(bin): $(objs) tests/build.mk
+$(bin): $(objs) tests/build.mk $(if $(filter mgmtd,$(daemon)),$(PORT_LIBS))
 	$$(if $(V),,@echo "  LD    $(1) $(notdir $(bin))")
-	$(Q)$(3) -o $$@ $(objs) $(words) $(LIBS_$(daemon)) $(LIB_LIBS) -lcmocka
+	$(Q)$(3) -o $$@ $(objs) $(words) $(LIBS_$(daemon)) $(if $(filter mgmtd,$(daemon)),,$(LIB_LIBS)) -lcmocka
 -include $(objs:.o=.d)
 endef
 

@@ -163,7 +163,8 @@ class Lab:
             self.box.console.wait_for(r"^luytre: policyd: enforced\b", 60, since=0)
 
     def default_config(self, **args):
-        return province.config(self.board, self.number, **args)
+        return province.config(self.board, self.number, management=province.MANAGEMENT,
+                               **args)
 
     # Down
 

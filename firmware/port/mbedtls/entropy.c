@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <sys/random.h>
 
+#ifndef MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
+#define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG /* when read with another configuration */
+#endif
 #include <psa/crypto.h>
 
 /*
