@@ -243,7 +243,7 @@ static bool work(struct place *c, uint64_t now_ms)
 
 	if (c->is_new) {
 		c->is_new = false;
-		c->due_ms = now_ms + CONFIG_MGMT_HANDSHAKE_S * 1000;
+		c->due_ms = now_ms + UINT64_C(1000) * CONFIG_MGMT_HANDSHAKE_S;
 	}
 	r = c->pcb ? tls_link_run(&c->link) : TLS_DONE;
 	if (!was_open && c->link.is_open)

@@ -52,9 +52,13 @@ static void only_whole_tcp_segments(void **state)
 static int new_folder(void)
 {
 	char path[] = "/tmp/keep.XXXXXX";
+	int fd;
 
 	assert_non_null(mkdtemp(path));
-	return open(path, O_RDONLY | O_DIRECTORY);
+	fd = open(path, O_RDONLY | O_DIRECTORY);
+	if (fd < 0)
+		abort();
+	return fd;
 }
 
 static void expect_text(int folder, const char *want)
@@ -103,6 +107,7 @@ static void first_text_is_taken_once(void **state)
 	int fd = openat(folder, "first", O_WRONLY | O_CREAT, 0600);
 
 	(void)state;
+	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "factory", 7), 7);
 	(void)close(fd);
 	expect_text(folder, "factory");
