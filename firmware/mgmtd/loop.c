@@ -192,6 +192,8 @@ int loop_run(void)
 		if (poll(p, sizeof(p) / sizeof(p[0]), timeout_ms(has_more)) < 0 &&
 		    errno != EINTR)
 			return ERR_SYS;
+		/* first: a deadline that begins in this turn begins now */
+		http_tick(&loop.http, now_ms(), utc_s());
 		if (p[0].revents && !take_link())
 			return ERR_NOENT;
 		if (p[2].revents && p[2].fd == loop.policy.fd)
@@ -199,7 +201,6 @@ int loop_run(void)
 		if (p[1].revents)
 			net_tun_read();
 		sys_check_timeouts();
-		http_tick(&loop.http, now_ms(), utc_s());
 		has_more = tls_server_run(now_ms());
 		has_more = http_work(&loop.http) || has_more;
 	}
