@@ -3,7 +3,8 @@
  * signing tool (toolchain/sign/diff.c), letter for letter: who signs sees on the
  * signing machine what the page has shown.
  */
-const LIST_SHOWN = 12;
+const LIST_SHOWN = 12;     /* in the plain words; the sentences of the tool show all */
+const WORDS_SHOWN = 600;   /* bytes of a sentence whose new words are also told apart */
 const TIMEOUTS = [["tcp_established", 7440], ["tcp_transitory", 240], ["udp", 300], ["icmp", 60]];
 const CONFIRM_WINDOW_S = 300;
 
@@ -26,11 +27,11 @@ function shortList(texts) {
 
 function rangesText(cfg, list) {
 	const ranges = resolveRanges(cfg, list);
-	return ranges.length ? " (" + shortList(ranges.map(rangeText)) + ")" : "";
+	return ranges.length ? " (" + ranges.map(rangeText).join(", ") + ")" : "";
 }
 
 function servicesText(cfg, list) {
-	return list && list.length ? shortList(resolveServices(cfg, list)) : t("say.everything");
+	return list && list.length ? resolveServices(cfg, list).join(", ") : t("say.everything");
 }
 
 function untilText(text) {
@@ -56,7 +57,7 @@ function ruleSentence(cfg, r) {
 }
 
 function hardwareText(match) {
-	return String(Object.values(match || {})[0] || "");
+	return (Object.entries(match || {})[0] || []).join(" ");
 }
 
 function portKindText(p) {
@@ -117,14 +118,15 @@ function destinationNatSentence(cfg, n) {
 function natSentences(cfg) {
 	const nat = cfg.nat || {};
 	const out = [];
-	const add = (n, text) => out.push({
+	const add = (n, text, i, list) => out.push({
 		key: "nat " + n.id,
+		before: i + 1 < list.length ? list[i + 1].id : null,
 		text: t("say.nat", { id: n.id }) + text + (n.comment ? " [" + n.comment + "]" : ""),
 	});
-	(nat.source || []).forEach((n) => add(n, sourceNatSentence(cfg, n)));
-	(nat.destination || []).forEach((n) => add(n, destinationNatSentence(cfg, n)));
-	(nat.prefix || []).forEach((n) => add(n, t("say.nat-prefix",
-		{ zone: n.zone, inside: prefixText(n.inside), outside: prefixText(n.outside) })));
+	(nat.source || []).forEach((n, i, l) => add(n, sourceNatSentence(cfg, n), i, l));
+	(nat.destination || []).forEach((n, i, l) => add(n, destinationNatSentence(cfg, n), i, l));
+	(nat.prefix || []).forEach((n, i, l) => add(n, t("say.nat-prefix",
+		{ zone: n.zone, inside: prefixText(n.inside), outside: prefixText(n.outside) }), i, l));
 	return out;
 }
 
@@ -158,7 +160,10 @@ function settingSentences(cfg) {
 	return out;
 }
 
-/* Everything that is to be said about a configuration: {key, text, warning}. */
+/*
+ * Everything that is to be said about a configuration: {key, text, warning, before};
+ * `before` is there when the place matters: what stands behind it, null at the end.
+ */
 function sentences(cfg) {
 	const out = settingSentences(cfg);
 	for (const p of cfg.ports || []) {
@@ -172,9 +177,11 @@ function sentences(cfg) {
 		out.push({ key: "route " + prefixText(r.to), text: t("say.route",
 			{ to: prefixText(r.to), via: via ? addressText(via.v, via.n) : r.via }) });
 	}
-	for (const r of cfg.rules || [])
-		out.push({ key: "rule " + r.id, text: ruleSentence(cfg, r),
-			warning: opensInside(r) ? t("say.opens") : null });
+	(cfg.rules || []).forEach((r, i, list) => out.push({
+		key: "rule " + r.id, text: ruleSentence(cfg, r),
+		before: i + 1 < list.length ? list[i + 1].id : null,
+		warning: opensInside(r) ? t("say.opens") : null,
+	}));
 	return out.concat(natSentences(cfg));
 }
 
@@ -192,9 +199,16 @@ function firstMoved(oldIds, newIds) {
 	return null;
 }
 
+/* Where something new stands; nothing where its place does not matter. */
+function placeText(before) {
+	if (before === undefined)
+		return "";
+	return before === null ? t("say.at-end") : t("say.place", { id: before });
+}
+
 /*
  * What changes from one configuration to another: a list of {sign, text, was,
- * warning}; sign is "-", "+", "~" (changed) or "=" (other order).
+ * warning, place}; sign is "-", "+", "~" (changed) or "=" (other order).
  */
 function difference(old, now) {
 	const before = old ? sentences(old) : [];
@@ -206,7 +220,7 @@ function difference(old, now) {
 		if (was && was.text === x.text)
 			continue;
 		out.push({ sign: was ? "~" : "+", text: x.text, was: was ? was.text : null,
-			warning: x.warning || null });
+			warning: x.warning || null, place: old && !was ? placeText(x.before) : "" });
 	}
 	const ids = (c) => (c.rules || []).map((r) => r.id);
 	const natIds = (c) => natSentences(c).map((n) => n.key.slice(4));
@@ -219,6 +233,22 @@ function difference(old, now) {
 	return out;
 }
 
+/* What stands in one sentence only: a new address among hundreds is overlooked. */
+function newWords(text, other) {
+	const words = (x) => x.split(/[ (),]+/).filter((w) => w);
+	const known = new Set(words(other));
+	return words(text).filter((w) => !known.has(w));
+}
+
+function wordLines(d) {
+	const bytes = (x) => new TextEncoder().encode(x).length;
+	if (bytes(d.was) < WORDS_SHOWN && bytes(d.text) < WORDS_SHOWN)
+		return [];
+	return [["say.gone", newWords(d.was, d.text)], ["say.new", newWords(d.text, d.was)]]
+		.filter(([, words]) => words.length)
+		.map(([key, words]) => "    " + t(key) + words.join(" "));
+}
+
 /* Lines as the signing tool writes them, for the comparison with it. */
 function differenceLines(list) {
 	const out = [];
@@ -226,7 +256,9 @@ function differenceLines(list) {
 		if (d.was)
 			out.push("  " + t("say.before") + d.was);
 		const sign = d.sign === "~" ? t("say.now") : d.sign === "=" ? "~ " : d.sign + " ";
-		out.push("  " + sign + d.text + (d.warning ? "   ! " + d.warning : ""));
+		out.push("  " + sign + d.text + (d.place || "") + (d.warning ? "   ! " + d.warning : ""));
+		if (d.was)
+			out.push(...wordLines(d));
 	}
 	out.push("  " + t("say.count", { n: list.length }));
 	return out;

@@ -21,7 +21,7 @@ function differenceList(list) {
 		d.was ? el("p", { class: "was" }, el("span", { class: "tag" }, t("diff.before")), " ",
 			el("span", { dir: "auto" }, d.was)) : null,
 		el("p", {}, d.was ? [el("span", { class: "tag" }, t("diff.now")), " "] : null,
-			el("span", { dir: "auto" }, d.text)))));
+			el("span", { dir: "auto" }, d.text + (d.place || ""))))));
 }
 
 /* Controls of the profile for a configuration, from those of the one in force. */
