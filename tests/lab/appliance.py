@@ -44,10 +44,12 @@ class Console:
             raise OSError(ctypes.get_errno(), f"inotify_add_watch {file}")
 
     def text(self, start=0):
-        """Everything the console has said since byte START."""
+        """Everything the console has said since byte START; an event that stands behind
+        the prompt of the serial menu begins a line of its own."""
         with open(self.file, "rb") as f:
             f.seek(start)
-            return f.read().decode("utf-8", "replace").replace("\r", "")
+            text = f.read().decode("utf-8", "replace").replace("\r", "")
+        return re.sub(r"(?<=[^\n])(?=luytre: \w+: )", "\n", text)
 
     def end(self):
         """Where the console stands now, for `since`."""

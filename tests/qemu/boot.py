@@ -1,6 +1,7 @@
 """First boot, kernel facts, supervision, console and watchdog: one machine."""
 import os
 import random
+import select
 import re
 
 import machine
@@ -130,6 +131,18 @@ def supervision(m):
         check(m.ruleset_static() == before, "the rules in the kernel have changed")
 
 
+def feed(line, data):
+    """Send bytes to the serial line, and take what it answers meanwhile: a terminal
+    that does not read would stop the board's output."""
+    while data:
+        readable, writable, _ = select.select([line], [line], [], 60)
+        check(readable or writable, f"the line takes no more, {len(data)} bytes are left")
+        if readable:
+            line.recv(65536)
+        if writable:
+            data = data[line.send(data[:1024]):]
+
+
 def console_noise(m):
     """Bytes on the serial line: nothing stops, nothing comes back as an echo."""
     chance = random.Random(1)
@@ -139,7 +152,7 @@ def console_noise(m):
         line.settimeout(20)
         for data in (bytes(range(256)), b"\x13", b"\x03\x1a\x1c\x04\x00", b"A" * 65536,
                      forged, chance.randbytes(4096), b"\x1b[2J\x1bc", b"\x13\x13"):
-            line.sendall(data)
+            feed(line, data)
         # The last byte has gone in when the board answers on its other console.
         m.kill("policyd")
         m.wait(CLOSED, since=since)

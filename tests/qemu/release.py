@@ -68,9 +68,9 @@ def serial_silent(m, line):
     that anybody gets out of it."""
     check(m.lines(r'event task=consoled text="accounts file=missing"'),
           "consoled does not say that there is no account")
+    m.wait(r"No account: the device was not prepared", since=0)
     since = m.console.end()
     line.sendall(b"\r\n\r\nroot\r\nid\r\ntechnician\r\ntechnician\r\n1\r\n\x03")
-    m.wait(r"No account: the device was not prepared", since=since)
     select.select([line], [], [], 3)
     for text in m.console.text(since).replace("\r", "").splitlines():
         known = ("Account", "account", "tai khoan", "Thiet bi", "Device of", "Moi lan",
