@@ -153,9 +153,10 @@ def console_noise(m):
         for data in (bytes(range(256)), b"\x13", b"\x03\x1a\x1c\x04\x00", b"A" * 65536,
                      forged, chance.randbytes(4096), b"\x1b[2J\x1bc", b"\x13\x13"):
             feed(line, data)
-        # The last byte has gone in when the board answers on its other console.
-        m.kill("policyd")
-        m.wait(CLOSED, since=since)
+    # The last byte has gone in when the board answers on its other console; nobody
+    # stops its output any more.
+    m.kill("policyd")
+    m.wait(CLOSED, since=since)
     check(not m.lines("serial=666", since), "the line echoes: anyone can forge a message")
     effect = m.lines(r"svcd: (boot|stopping|bad-|fatal)", since)
     check(not effect, f"noise had an effect: {effect}")
